@@ -1,0 +1,73 @@
+package pipeline
+
+import "context"
+
+// Stage turns the input records of a batch into its outputs. One instance serves one
+// partition and is called by one goroutine at a time. It has no clock, does no I/O, starts
+// no goroutine and keeps no reference into b. Bad input is a Reject on the batch; an error
+// always means FaultStop.
+type Stage interface {
+	Process(ctx context.Context, b *Batch) error
+}
+
+// Stateful is a Stage that remembers. The runtime finds it by assertion and keeps its
+// state in the state topic of the stage, one frame per transaction, so that state and
+// committed offset always agree (I2).
+//
+// Between two calls of Commit or Rollback the stage may change its state at will and must
+// be able to take all of it back.
+type Stateful interface {
+	Stage
+	// Tick lets time pass: now is the broker's append time of the newest record seen, or the
+	// runtime's clock when the partition idles. What is due appends its outputs to b, whose In
+	// is empty. Due outputs depend on the state and the deadline alone, never on now itself.
+	Tick(ctx context.Context, now Millis, b *Batch) error
+	// AppendDelta appends what changed since the last Commit, in the stage's own versioned
+	// form, and nothing if nothing changed. It changes no state.
+	AppendDelta(dst []byte) []byte
+	// Commit tells that the transaction with the delta is committed.
+	Commit()
+	// Rollback takes back everything since the last Commit.
+	Rollback()
+	// Snapshot calls emit with the whole committed state in pieces of at most about 512 KiB.
+	// A piece reads right only during the call.
+	Snapshot(emit func(piece []byte) error) error
+	// Restore applies a snapshot piece or a delta, in the order in which they were written,
+	// to a new instance. An error means the state is unusable: the partition is refused.
+	Restore(piece []byte) error
+	// StateBytes is the memory that the state takes, for back-pressure and metrics.
+	StateBytes() int
+}
+
+// Matcher finds the detections that match an event. It is the seam behind which the policy
+// engine works. An instance is used by one goroutine at a time.
+type Matcher interface {
+	// Match appends the indexes, into the rules it was built with, of those that match.
+	// event is the event's JSON form as it lies on TopicEvents. An error is that of one rule
+	// and is counted; the rules that could be evaluated are in the result (I9).
+	Match(ctx context.Context, event []byte, dst []int) ([]int, error)
+}
+
+// RowSink stores blocks of records as rows. Insert is idempotent: the same block, told by
+// its token, inserted again changes nothing. Errors carry a Fault.
+type RowSink interface {
+	Insert(ctx context.Context, blk *Block) error
+}
+
+// Block is the committed records of one partition in [From, To): what one insert stores.
+type Block struct {
+	Topic     string // without prefix
+	Partition int32
+	From, To  int64
+	Records   []Record // only committed data records, in offset order; control records are not among them
+}
+
+// Format is a source as data: how the bytes of one raw topic become events. Sources
+// export one each and sources/all lists them.
+type Format struct {
+	Name    string // the <source> of raw.<source>
+	Mapping []byte // YAML document, compiled by pipeline/normalise
+	// Decode, if set, turns a record that is not one JSON object into JSON before the mapping
+	// is applied. It appends to dst and returns an error marked Reject for bad input.
+	Decode func(dst, record []byte) ([]byte, error)
+}
