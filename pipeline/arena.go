@@ -12,6 +12,10 @@ type Arena struct {
 	blocks [][]byte // blocks[:used] are in use, the last of them is being filled
 	used   int
 	large  [][]byte // values larger than a block; dropped by Reset
+
+	attrs    slab[Attr]
+	entities slab[Entity]
+	headers  slab[Header]
 }
 
 // Bytes returns n zeroed bytes of the arena, with no spare capacity.
@@ -47,12 +51,15 @@ func (a *Arena) CopyString(s string) string {
 func (a *Arena) Append(hint int, f func(dst []byte) []byte) []byte {
 	b := a.room(hint)
 	from := len(b)
-	out := f(b)
+	return a.took(b, f(b), from)
+}
+
+// took keeps what was appended to b, a result of room, from position from on.
+func (a *Arena) took(b, out []byte, from int) []byte {
 	if cap(out) == cap(b) && cap(b) > 0 && &out[:1][0] == &b[:1][0] {
 		a.keep(out)
-		return out[from:len(out):len(out)]
 	}
-	// f outgrew the block: append moved the bytes to memory of its own.
+	// Otherwise it outgrew the block: append moved the bytes to memory of their own.
 	return out[from:len(out):len(out)]
 }
 
@@ -68,6 +75,9 @@ func (a *Arena) Reset() {
 	}
 	a.large = a.large[:0]
 	a.used = 0
+	a.attrs.reset()
+	a.entities.reset()
+	a.headers.reset()
 }
 
 // Size returns the bytes that the arena holds from the operating system's view.

@@ -165,8 +165,18 @@ type Entity struct {
 // Event is one normalised record. Strings and slices are views into the batch's arena or
 // into the record's bytes.
 type Event struct {
-	ID       ID
-	Record   int    // index into Batch.In
+	ID ID
+	// Exact is true when ID comes from the vendor's own id of the event, false when it comes
+	// from where the record lies. Print is a hash of the vendor's object without what differs
+	// between two deliveries; zero where the source has no usable one. Both serve dedupe alone
+	// and do not travel.
+	Exact bool
+	Print ID
+
+	Record    int   // index into Batch.In
+	Partition int32 // of raw.<source>, with Offset where the record lies
+	Offset    int64
+
 	Tenant   string // never empty
 	Source   string // <source> of raw.<source>
 	Class    Class
