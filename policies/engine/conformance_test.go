@@ -1,0 +1,253 @@
+package engine
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/test/cases"
+	"github.com/open-policy-agent/opa/v1/test/cases/testdata"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/types"
+	"github.com/open-policy-agent/opa/v1/util"
+	"go.yaml.in/yaml/v3"
+)
+
+//go:embed testdata/exceptions.yaml
+var exceptionFile embed.FS
+
+// maxExceptions is how many conformance cases may be excused. Both are on the
+// exception list of OPA's own wasm backend too.
+const maxExceptions = 2
+
+func exceptions(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := exceptionFile.ReadFile("testdata/exceptions.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	if err := yaml.Unmarshal(text, &out); err != nil {
+		t.Fatal(err)
+	}
+	for name, reason := range out {
+		if len(reason) < 20 {
+			t.Errorf("exception %q has no reason", name)
+		}
+	}
+	if len(out) > maxExceptions {
+		t.Fatalf("%d exceptions, at most %d are allowed", len(out), maxExceptions)
+	}
+	return out
+}
+
+func loadCases(t *testing.T, fsys fs.FS, least int) []cases.TestCase {
+	t.Helper()
+	var all []cases.TestCase
+	err := fs.WalkDir(fsys, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".yaml") {
+			return err
+		}
+		text, err := fs.ReadFile(fsys, path)
+		if err != nil {
+			return err
+		}
+		var set cases.Set
+		if err := util.Unmarshal(text, &set); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		all = append(all, set.Cases...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < least {
+		t.Fatalf("%d conformance cases, want at least %d", len(all), least)
+	}
+	return all
+}
+
+func TestMain(m *testing.M) {
+	Register()
+	rego.RegisterBuiltin1(&rego.Function{
+		Name: "test.sleep",
+		Decl: types.NewFunction(types.Args(types.S), types.NewNull()),
+	}, func(rego.BuiltinContext, *ast.Term) (*ast.Term, error) { return ast.NullTerm(), nil })
+	os.Exit(m.Run())
+}
+
+func TestConformanceWithRegoV1(t *testing.T) {
+	runConformance(t, loadCases(t, testdata.V1, 2400), ast.RegoV1)
+}
+
+func TestConformanceWithRegoV0(t *testing.T) {
+	// Only the v1 cases are embedded in OPA's module; the others lie beside them.
+	file, _ := runtime.FuncForPC(reflect.ValueOf(cases.Load).Pointer()).FileLine(0)
+	dir := filepath.Join(filepath.Dir(file), "testdata", "v0")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("OPA's v0 cases are not readable (built with -trimpath?): %v", err)
+	}
+	runConformance(t, loadCases(t, os.DirFS(dir), 2000), ast.RegoV0)
+}
+
+func runConformance(t *testing.T, all []cases.TestCase, version ast.RegoVersion) {
+	t.Helper()
+	excused := exceptions(t)
+	for _, tc := range all {
+		if tc.Env != nil {
+			t.Run(tc.Note, func(t *testing.T) {
+				for k, v := range tc.Env {
+					t.Setenv(k, v)
+				}
+				checkCase(t, tc, version)
+			})
+			continue
+		}
+		t.Run(tc.Note, func(t *testing.T) {
+			t.Parallel()
+			if reason, ok := excused[tc.Note]; ok {
+				t.Skip(reason)
+			}
+			checkCase(t, tc, version)
+		})
+	}
+}
+
+// checkCase holds the engine to what the case wants, and in the other strictness
+// to what topdown answers.
+func checkCase(t *testing.T, tc cases.TestCase, version ast.RegoVersion) {
+	t.Helper()
+	got, err := evalCase(t, tc, version, Target, tc.StrictError)
+	switch {
+	case tc.WantError != nil || tc.WantErrorCode != nil:
+		checkWantedError(t, tc, err)
+	case err != nil:
+		t.Fatalf("unexpected error: %v", err)
+	case tc.WantResult != nil:
+		if want := wantedResult(t, tc); want.Compare(got) != 0 {
+			t.Fatalf("got %v, want %v", got, want)
+		}
+	default:
+		t.Fatal("case wants nothing")
+	}
+	got, err = evalCase(t, tc, version, Target, !tc.StrictError)
+	want, wantErr := evalCase(t, tc, version, "rego", !tc.StrictError)
+	if codeOf(err) != codeOf(wantErr) {
+		t.Fatalf("strict=%v: got error %v, want %v", !tc.StrictError, err, wantErr)
+	}
+	if err == nil && !deterministic(tc) {
+		return
+	}
+	if err == nil && want.Compare(got) != 0 {
+		t.Fatalf("strict=%v: got %v, topdown says %v", !tc.StrictError, got, want)
+	}
+}
+
+// deterministic reports whether two evaluations of tc must agree.
+func deterministic(tc cases.TestCase) bool {
+	for _, m := range tc.Modules {
+		for _, b := range []string{"rand.", "uuid.", "time.now_ns", "io.jwt.encode", "opa.runtime"} {
+			if strings.Contains(m, b) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func codeOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	if e, ok := errors.AsType[*topdown.Error](err); ok {
+		return e.Code
+	}
+	return "other: " + err.Error()
+}
+
+func checkWantedError(t *testing.T, tc cases.TestCase, err error) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	if tc.WantErrorCode != nil && codeOf(err) != *tc.WantErrorCode {
+		t.Fatalf("got error %v, want code %q", err, *tc.WantErrorCode)
+	}
+	if tc.WantError != nil && !strings.Contains(err.Error(), *tc.WantError) {
+		t.Fatalf("got error %q, want %q in it", err, *tc.WantError)
+	}
+}
+
+func wantedResult(t *testing.T, tc cases.TestCase) ast.Set {
+	t.Helper()
+	want := ast.NewSet()
+	for _, b := range *tc.WantResult {
+		want.Add(ast.NewTerm(ast.MustInterfaceToValue(b)))
+	}
+	return want
+}
+
+func evalCase(t *testing.T, tc cases.TestCase, version ast.RegoVersion, target string, strict bool) (ast.Set, error) {
+	t.Helper()
+	modules := map[string]string{}
+	for i, m := range tc.Modules {
+		modules[fmt.Sprintf("test-%d.rego", i)] = m
+	}
+	// Compiled here and not by rego.New, which would refuse the cases in which
+	// rules and data meet at one path.
+	popts := ast.ParserOptions{RegoVersion: version}
+	popts.Capabilities = ast.CapabilitiesForThisVersion(ast.CapabilitiesExperimentalKeywords(tc.ExperimentalKeywords))
+	compiler, err := ast.CompileModulesWithOpt(modules, ast.CompileOpts{ParserOptions: popts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := []func(*rego.Rego){
+		rego.Query(tc.Query), rego.SetRegoVersion(version), rego.Target(target), rego.StrictBuiltinErrors(strict),
+		rego.Compiler(compiler),
+	}
+	if tc.Data != nil {
+		opts = append(opts, rego.Store(inmem.NewFromObject(*tc.Data)))
+	}
+	switch {
+	case tc.InputTerm != nil:
+		opts = append(opts, rego.ParsedInput(ast.MustParseTerm(*tc.InputTerm).Value))
+	case tc.Input != nil:
+		opts = append(opts, rego.Input(*tc.Input))
+	}
+	rs, err := rego.New(opts...).Eval(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return bindings(tc, rs), nil
+}
+
+func bindings(tc cases.TestCase, rs rego.ResultSet) ast.Set {
+	out := ast.NewSet()
+	for _, r := range rs {
+		obj := ast.NewObject()
+		for name, v := range r.Bindings {
+			if list, ok := v.([]any); ok && tc.SortBindings {
+				slices.SortFunc(list, util.Compare)
+			}
+			if tc.IgnoreGeneratedVars && strings.HasPrefix(name, "__localq") {
+				continue
+			}
+			obj.Insert(ast.StringTerm(name), ast.NewTerm(ast.MustInterfaceToValue(v)))
+		}
+		out.Add(ast.NewTerm(obj))
+	}
+	return out
+}
