@@ -116,3 +116,23 @@ func FuzzParseSize(f *testing.F) {
 		}
 	})
 }
+
+func TestEnvironmentOverridesTheDocument(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"R_BROKERS": "a:1,b:2", "R_EVERY": "7d", "R_TLS_CA_FILE": "x.pem", "R_TLS_KEY": "{env: K}"}
+	c := sample{Brokers: []string{"old"}}
+	set, err := Env("R", func(k string) (string, bool) { v, ok := env[k]; return v, ok }, &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Brokers) != 2 || c.Brokers[1] != "b:2" || time.Duration(c.Every) != 7*24*time.Hour || c.TLS.CA != "x.pem" || c.TLS.Key.IsZero() {
+		t.Errorf("got %+v", c)
+	}
+	if got := strings.Join(set, " "); got != "brokers every tls.ca_file tls.key" {
+		t.Errorf("set %s", got)
+	}
+	_, err = Env("R", func(k string) (string, bool) { return "30", k == "R_EVERY" }, &c)
+	if err == nil || !strings.Contains(err.Error(), "R_EVERY") {
+		t.Errorf("a bare duration: %v", err)
+	}
+}
