@@ -1,0 +1,22 @@
+package riposte.detect.ids_command_and_control_test
+
+import data.riposte.detect.ids_command_and_control
+
+alert(category) := {
+	"metadata": {"log_name": "suricata"},
+	"unmapped": {"event_type": "alert", "alert": {"category": category, "severity": 1}},
+}
+
+test_command_and_control_matches if {
+	ids_command_and_control.match with input as alert("Malware Command and Control Activity Detected")
+}
+
+test_policy_alert_does_not if {
+	not ids_command_and_control.match with input as alert("Potential Corporate Privacy Violation")
+}
+
+test_flow_record_does_not if {
+	not ids_command_and_control.match with input as {"metadata": {"log_name": "suricata"}, "unmapped": {"event_type": "flow"}}
+}
+
+test_undefined_input_does_not if not ids_command_and_control.match with input as {}
