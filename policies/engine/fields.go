@@ -9,6 +9,9 @@ import (
 // rootField is the number of the input document itself.
 const rootField = 0
 
+// manyChildren is from where on a map finds a field faster than a scan.
+const manyChildren = 12
+
 // Field is one path of the input that a program reads.
 type Field struct {
 	// ID is the number by which a Source is asked; IDs of a program are dense
@@ -26,6 +29,8 @@ type Field struct {
 // fieldTrie holds the paths of the input that the code reads.
 type fieldTrie struct {
 	nodes []fieldNode
+	lazy  []Value // the slots of an input that is asked field by field
+	full  bool    // decode everything, for tests
 }
 
 type fieldNode struct {
@@ -33,9 +38,10 @@ type fieldNode struct {
 	term     *ast.Term
 	parent   int32
 	children []int32
-	whole    bool // the value is read
-	asked    bool // its presence is asked for
-	needed   bool // it or a field inside it is read
+	byName   map[string]int32 // children, when they are many
+	whole    bool             // the value is read
+	asked    bool             // its presence is asked for
+	needed   bool             // it or a field inside it is read
 }
 
 func newFieldTrie() *fieldTrie {
@@ -53,6 +59,23 @@ func (t *fieldTrie) child(n int32, name string) int32 {
 	t.nodes = append(t.nodes, fieldNode{name: name, term: ast.InternedTerm(name), parent: n})
 	t.nodes[n].children = append(t.nodes[n].children, c)
 	return c
+}
+
+// find returns the number of the needed field name inside n, or -1.
+func (t *fieldTrie) find(n int32, name string) int32 {
+	node := &t.nodes[n]
+	if node.byName != nil {
+		if c, ok := node.byName[name]; ok {
+			return c
+		}
+		return -1
+	}
+	for _, c := range node.children {
+		if t.nodes[c].name == name {
+			return c
+		}
+	}
+	return -1
 }
 
 // use notes which fields the final code still reads, and how.
@@ -91,6 +114,18 @@ func (t *fieldTrie) close() {
 	for i := range t.nodes {
 		n := &t.nodes[i]
 		n.children = slices.DeleteFunc(n.children, func(c int32) bool { return !t.nodes[c].needed })
+		if len(n.children) > manyChildren {
+			n.byName = make(map[string]int32, len(n.children))
+			for _, c := range n.children {
+				n.byName[t.nodes[c].name] = c
+			}
+		}
+	}
+	t.lazy = make([]Value, len(t.nodes))
+	for i := range t.nodes {
+		if n := &t.nodes[i]; n.whole || n.asked {
+			t.lazy[i].k = kindLazy
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package engine
 
 import "github.com/open-policy-agent/opa/v1/ir"
 
-type decoder struct{}
 type bitArena struct{}
 
 func (b *bitArena) reset() {}
@@ -22,3 +21,7 @@ func segmentsOf(f *lowerFn, src *ir.Func) []segment { return nil }
 func (f *lowerFn) indexed(s []segment) error        { return nil }
 func natives() map[string]native                    { return nil }
 func (f *lowerFn) prepare(n int32, args []int32)    {}
+
+type batch struct{}
+
+func newBatch(p *Program) *batch { return nil }

@@ -247,6 +247,7 @@ func (l *lowering) finish() {
 		optimise(f, l)
 	}
 	l.out.fields.use(l.out)
+	l.out.fields.full = l.off.noPrune
 	for i := range l.out.consts {
 		seal(&l.out.consts[i])
 	}

@@ -1,5 +1,14 @@
 package engine
 
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown/print"
+)
+
 // Limits bound one evaluation. Zero fields take the defaults.
 type Limits struct {
 	// Instructions is the budget of machine instructions, counted in loop
@@ -27,11 +36,70 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// Entry is the number of an entry point of a program: the position of its name
+// in Config.Entrypoints.
+type Entry int
+
 // Program is a compiled set of policies with its data. It is immutable and safe
 // for concurrent use.
 type Program struct {
-	code   *code
-	limits Limits
+	code     *code
+	limits   Limits
+	revision string
+	strict   bool
+	hook     print.Hook
+	judge    *judge
+	entries  []entryPoint
+	batch    *batch
+}
+
+type entryPoint struct {
+	name  string
+	plan  int32 // function of its plan, or -1
+	cause error // why there is none
+}
+
+func (p *Program) addEntries(names []string, bad map[string]error) {
+	plans := map[string]int32{}
+	for i, n := range p.code.names {
+		plans[n] = p.code.entries[i]
+	}
+	for _, n := range names {
+		e := entryPoint{name: n, plan: -1, cause: bad[n]}
+		if f, ok := plans[n]; ok {
+			e.plan = f
+		}
+		p.entries = append(p.entries, e)
+	}
+	p.batch = newBatch(p)
+}
+
+// Revision returns Config.Revision.
+func (p *Program) Revision() string { return p.revision }
+
+// Entry returns the number of the entry point name.
+func (p *Program) Entry(name string) (Entry, bool) {
+	i := slices.IndexFunc(p.entries, func(e entryPoint) bool { return e.name == name })
+	return Entry(i), i >= 0
+}
+
+// Entrypoints returns how many entry points p has: their numbers are below it.
+func (p *Program) Entrypoints() int { return len(p.entries) }
+
+// Name returns the name of e, which must be an entry of p.
+func (p *Program) Name(e Entry) string { return p.entries[e].name }
+
+// Fields lists the input fields that p reads. The caller must not change it.
+func (p *Program) Fields() []Field { return p.code.fields.list() }
+
+// Topdown evaluates e with OPA's own interpreter; the result is nil if the
+// document is undefined. It is the judge of Machine.Eval, about ten times slower.
+// It is safe for concurrent use.
+func (p *Program) Topdown(ctx context.Context, e Entry, input ast.Value) (ast.Value, error) {
+	if e < 0 || int(e) >= len(p.entries) {
+		return nil, fmt.Errorf("%w: number %d", ErrEntry, e)
+	}
+	return p.judge.eval(ctx, p.entries[e].name, input)
 }
 
 // NewMachine returns a machine for p.
@@ -47,4 +115,5 @@ func (m *Machine) bind(p *Program) {
 	m.slots = make([]Value, len(p.code.fields.nodes))
 	m.memo = make([]memoEntry, p.code.memos)
 	m.limit = p.limits.Bytes
+	m.eval = evalOptions{hook: p.hook}
 }

@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+func mustLoad(t testing.TB, cfg Config) *Program {
+	t.Helper()
+	p, err := Load(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+const shopPolicy = `package shop
+
+default decision := {"allow": false}
+
+decision := {"allow": true, "why": r} if {
+	input.user.role in {"admin", "owner"}
+	r := data.reasons[input.user.role]
+} else := {"allow": true, "why": "public"} if {
+	startswith(input.path, "/public/")
+}
+
+conflict := 1 if input.a
+conflict := 2 if input.b
+
+loop contains x if some x in numbers.range(1, input.n)
+bad := to_number(input.text)
+whole := input
+`
+
+func shop(t testing.TB, strict bool, l Limits) *Program {
+	return mustLoad(t, Config{
+		Modules:     map[string]string{"shop.rego": shopPolicy},
+		Data:        []byte(`{"reasons": {"admin": "power", "owner": 1.50}}`),
+		Entrypoints: []string{"shop/decision", "shop/conflict", "shop/loop", "shop/bad", "shop/whole"},
+		Revision:    "r1", StrictBuiltinErrors: strict, Limits: l,
+	})
+}
+
+func TestEvalAnswersAsTopdownForEachKindOfInput(t *testing.T) {
+	t.Parallel()
+	p := shop(t, false, Limits{})
+	m := p.NewMachine()
+	f := func(entry, input, want string) {
+		t.Helper()
+		e, ok := p.Entry(entry)
+		if !ok {
+			t.Fatalf("no entry %s", entry)
+		}
+		in := ast.MustParseTerm(input).Value
+		judged, err := p.Topdown(t.Context(), e, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, i := range map[string]Input{"json": JSON([]byte(input)), "ast": AST(in), "source": From(pathSource{p, in})} {
+			r, err := m.Eval(t.Context(), e, i)
+			if err != nil {
+				t.Fatalf("%s %s of %s: %v", name, entry, input, err)
+			}
+			got := "undefined"
+			if r.Defined() {
+				got = string(r.Value().AppendJSON(nil))
+			}
+			if got != want || (judged == nil) != !r.Defined() || (judged != nil && !sameSpelling(judged, r.AST())) {
+				t.Errorf("%s %s of %s: got %s, want %s, topdown says %v", name, entry, input, got, want, judged)
+			}
+			if r.Revision() != "r1" {
+				t.Errorf("revision %q", r.Revision())
+			}
+		}
+	}
+	f("shop/decision", `{"user": {"role": "admin"}}`, `{"allow":true,"why":"power"}`)
+	f("shop/decision", `{"user": {"role": "owner"}, "x": [1]}`, `{"allow":true,"why":1.50}`)
+	f("shop/decision", `{"user": {"role": "guest"}, "path": "/public/a"}`, `{"allow":true,"why":"public"}`)
+	f("shop/decision", `{"user": 7}`, `{"allow":false}`)
+	f("shop/conflict", `{"a": true}`, `1`)
+	f("shop/conflict", `{}`, `undefined`)
+	f("shop/loop", `{"n": 3}`, `[1,2,3]`)
+	f("shop/bad", `{"text": "x"}`, `undefined`)
+	f("shop/whole", `{"b": 1.0, "a": ["<é>", {}]}`, `{"a":["\u003cé\u003e",{}],"b":1.0}`)
+}
+
+// pathSource supplies the fields of a value.
+type pathSource struct {
+	p *Program
+	v ast.Value
+}
+
+func (s pathSource) Lookup(id int) Value {
+	for _, f := range s.p.Fields() {
+		if f.ID != id {
+			continue
+		}
+		v := s.v
+		for _, p := range f.Path {
+			if v = memberOf(v, ast.StringTerm(p)); v == nil {
+				return Value{}
+			}
+		}
+		out, err := FromAST(v)
+		if err != nil {
+			panic(err)
+		}
+		return out
+	}
+	panic("unknown field")
+}
+
+func TestErrorsOfTheMachineAreJudgedByTopdown(t *testing.T) {
+	t.Parallel()
+	p := shop(t, true, Limits{})
+	m := p.NewMachine()
+	f := func(entry, input, code string) {
+		t.Helper()
+		e, _ := p.Entry(entry)
+		_, err := m.Eval(t.Context(), e, JSON([]byte(input)))
+		te, ok := errors.AsType[*topdown.Error](err)
+		if !ok || te.Code != code {
+			t.Errorf("%s of %s: got %v, want %s", entry, input, err, code)
+		}
+	}
+	f("shop/conflict", `{"a": 1, "b": 1}`, topdown.ConflictErr)
+	f("shop/bad", `{"text": "x"}`, topdown.BuiltinErr)
+}
+
+func TestLimitsEndAnEvaluationWithTheirError(t *testing.T) {
+	t.Parallel()
+	f := func(l Limits, input string, want error) {
+		t.Helper()
+		p := shop(t, false, l)
+		e, _ := p.Entry("shop/loop")
+		if _, err := p.NewMachine().Eval(t.Context(), e, JSON([]byte(input))); !errors.Is(err, want) {
+			t.Errorf("%s with %+v: got %v, want %v", input, l, err, want)
+		}
+	}
+	f(Limits{Instructions: 10_000}, `{"n": 5000}`, ErrBudget)
+	f(Limits{Bytes: 1 << 16}, `{"n": 5000}`, ErrMemory)
+	f(Limits{String: 10}, `{"n": "0123456789ab"}`, ErrInput)
+	f(Limits{Depth: 3}, `{"n": [[[[1]]]]}`, ErrInput)
+	f(Limits{}, `{"n": 1`, ErrInput)
+}
+
+func TestACanceledContextEndsTheEvaluation(t *testing.T) {
+	t.Parallel()
+	p := shop(t, false, Limits{})
+	e, _ := p.Entry("shop/loop")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := p.NewMachine().Eval(ctx, e, JSON([]byte(`{"n": 100000}`)))
+	if !errors.Is(err, ErrCanceled) || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want ErrCanceled and context.Canceled", err)
+	}
+}
+
+func TestAnEntryPointThatDoesNotExistIsAnError(t *testing.T) {
+	t.Parallel()
+	_, err := Load(t.Context(), Config{Modules: map[string]string{"s.rego": shopPolicy}, Entrypoints: []string{"shop/nope"}})
+	if !errors.Is(err, ErrEntry) {
+		t.Errorf("load: got %v, want ErrEntry", err)
+	}
+	p := shop(t, false, Limits{})
+	if _, err := p.NewMachine().Eval(t.Context(), 99, Input{}); !errors.Is(err, ErrEntry) {
+		t.Errorf("eval: got %v, want ErrEntry", err)
+	}
+}

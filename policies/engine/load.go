@@ -1,0 +1,179 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/bundle"
+	"github.com/open-policy-agent/opa/v1/compile"
+	"github.com/open-policy-agent/opa/v1/ir"
+	"github.com/open-policy-agent/opa/v1/topdown/print"
+	"github.com/open-policy-agent/opa/v1/util"
+)
+
+// Config says what to load. Modules and Entrypoints are required.
+type Config struct {
+	// Modules maps file names to Rego v1 sources.
+	Modules map[string]string
+	// Data is the JSON object under data.*; empty means no data.
+	Data []byte
+	// Entrypoints are the documents to evaluate, as paths below data:
+	// "riposte/decide/decision". Their order gives the numbers of the entries.
+	Entrypoints []string
+	// Revision is what Program.Revision returns; the engine does not read it.
+	Revision string
+	// Capabilities bound what the policies may use. Nil means Profile().
+	Capabilities *ast.Capabilities
+	// Schemas, if not nil, make the compiler check references to the input.
+	Schemas *ast.SchemaSet
+	// StrictBuiltinErrors ends an evaluation with an error when a builtin fails;
+	// otherwise the failing expression is undefined.
+	StrictBuiltinErrors bool
+	// LaxCompile turns off the compiler's strict checks (unused variables and
+	// the like), which are errors by default.
+	LaxCompile bool
+	// Print receives the output of print calls. Nil means that they are erased.
+	Print print.Hook
+	// Limits bound each evaluation.
+	Limits Limits
+	// Coverage counts how often each rule body was tried, see Machine.Hits.
+	Coverage bool
+
+	off features
+}
+
+// Load compiles cfg into a Program. It fails when the policies do not compile or
+// an entry point does not exist; what only the machine cannot run is left to
+// topdown and named in the Report.
+func Load(ctx context.Context, cfg Config) (*Program, error) {
+	if len(cfg.Entrypoints) == 0 {
+		return nil, errors.New("engine: no entry points")
+	}
+	if cfg.Capabilities == nil {
+		cfg.Capabilities = Profile()
+	}
+	p := &Program{limits: cfg.Limits.withDefaults(), revision: cfg.Revision, strict: cfg.StrictBuiltinErrors, hook: cfg.Print}
+	doc, err := parseData(cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	if p.judge, err = newJudge(cfg, doc); err != nil {
+		return nil, err
+	}
+	good, bad, err := planAll(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	root := &arena{}
+	v, err := ast.InterfaceToValue(doc)
+	if err != nil {
+		return nil, fmt.Errorf("engine: data: %w", err)
+	}
+	data, err := root.fromAST(v)
+	if err != nil {
+		return nil, fmt.Errorf("engine: data: %w", err)
+	}
+	seal(&data)
+	if p.code, err = lower(good, &data, nil, cfg.off); err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	p.addEntries(cfg.Entrypoints, bad)
+	return p, nil
+}
+
+func parseData(text []byte) (map[string]any, error) {
+	doc := map[string]any{}
+	if len(text) == 0 {
+		return doc, nil
+	}
+	if err := util.UnmarshalJSON(text, &doc); err != nil {
+		return nil, fmt.Errorf("engine: data: %w", err)
+	}
+	return doc, nil
+}
+
+// parse parses the modules of cfg.
+func parse(cfg *Config) (map[string]*ast.Module, error) {
+	out := map[string]*ast.Module{}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Modules)) {
+		m, err := ast.ParseModuleWithOpts(name, cfg.Modules[name], ast.ParserOptions{
+			RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: cfg.Capabilities,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("engine: %w", err)
+		}
+		out[name] = m
+	}
+	return out, nil
+}
+
+// planAll plans the entry points. Those that OPA's planner cannot plan are
+// returned as bad, with the reason.
+func planAll(ctx context.Context, cfg Config) (*ir.Policy, map[string]error, error) {
+	bad := map[string]error{}
+	pol, err := plan(ctx, cfg, cfg.Entrypoints)
+	if err == nil {
+		return pol, bad, nil
+	}
+	if err := findUnplannable(ctx, cfg, cfg.Entrypoints, bad); err != nil {
+		return nil, nil, err
+	}
+	good := slices.DeleteFunc(slices.Clone(cfg.Entrypoints), func(e string) bool { return bad[e] != nil })
+	if len(good) == 0 {
+		return &ir.Policy{Plans: &ir.Plans{}}, bad, nil
+	}
+	pol, err = plan(ctx, cfg, good)
+	return pol, bad, err
+}
+
+// findUnplannable halves entries until it knows which ones cannot be planned.
+func findUnplannable(ctx context.Context, cfg Config, entries []string, bad map[string]error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	_, err := plan(ctx, cfg, entries)
+	switch {
+	case err == nil:
+		return nil
+	case len(entries) > 1:
+		half := len(entries) / 2
+		if err := findUnplannable(ctx, cfg, entries[:half], bad); err != nil {
+			return err
+		}
+		return findUnplannable(ctx, cfg, entries[half:], bad)
+	case strings.Contains(err.Error(), "does not refer to a rule"):
+		return fmt.Errorf("%w: %s", ErrEntry, entries[0])
+	}
+	bad[entries[0]] = err
+	return nil
+}
+
+// plan has OPA plan the entry points.
+func plan(ctx context.Context, cfg Config, entries []string) (*ir.Policy, error) {
+	mods, err := parse(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	b := &bundle.Bundle{Data: map[string]any{}}
+	b.SetRegoVersion(ast.RegoV1)
+	b.Manifest.Init()
+	for _, name := range slices.Sorted(maps.Keys(mods)) {
+		b.Modules = append(b.Modules, bundle.ModuleFile{URL: name, Path: name, Raw: []byte(cfg.Modules[name]), Parsed: mods[name]})
+	}
+	c := compile.New().WithCapabilities(cfg.Capabilities).WithTarget(compile.TargetPlan).WithRegoVersion(ast.RegoV1).
+		WithEntrypoints(entries...).WithPruneUnused(true).WithEnablePrintStatements(cfg.Print != nil).WithBundle(b)
+	if err := c.Build(ctx); err != nil {
+		return nil, err
+	}
+	var pol ir.Policy
+	if err := json.Unmarshal(c.Bundle().PlanModules[0].Raw, &pol); err != nil {
+		return nil, fmt.Errorf("engine: plan: %w", err)
+	}
+	return &pol, nil
+}
