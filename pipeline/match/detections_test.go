@@ -1,0 +1,164 @@
+package match
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/format"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/tester"
+)
+
+const shipped = "../../policies/detections"
+
+// shippedData merges the documents of policies/detections/data, as the program does.
+func shippedData(tb testing.TB) map[string]any {
+	tb.Helper()
+	files, err := filepath.Glob(filepath.Join(shipped, "data", "*.json"))
+	if err != nil || len(files) == 0 {
+		tb.Fatalf("no data files: %v", err)
+	}
+	lists := map[string]any{}
+	for _, f := range files {
+		src, err := os.ReadFile(f)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		var doc struct {
+			Lists map[string]any `json:"lists"`
+		}
+		dec := json.NewDecoder(bytes.NewReader(src))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&doc); err != nil {
+			tb.Fatalf("%s: %v", f, err)
+		}
+		for name := range doc.Lists {
+			if lists[name] != nil {
+				tb.Errorf("%s: list %s is in another file as well", f, name)
+			}
+		}
+		maps.Copy(lists, doc.Lists)
+	}
+	return map[string]any{"lists": lists}
+}
+
+func shippedModules(tb testing.TB) map[string]*ast.Module {
+	tb.Helper()
+	modules := map[string]*ast.Module{}
+	err := fs.WalkDir(os.DirFS(shipped), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".rego") {
+			return err
+		}
+		src, err := os.ReadFile(filepath.Join(shipped, path))
+		if err != nil {
+			return err
+		}
+		m, err := ast.ParseModuleWithOpts(path, string(src), ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: Capabilities()})
+		modules[path] = m
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return modules
+}
+
+func TestShippedDetectionsPassTheirTests(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	store := inmem.NewFromObject(shippedData(t))
+	txn, err := store.NewTransaction(ctx, storage.TransactionParams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Abort(ctx, txn)
+	runner := tester.NewRunner().SetStore(store).SetModules(shippedModules(t)).CapturePrintOutput(true).SetTimeout(time.Minute)
+	results, err := runner.RunTests(ctx, txn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed := map[string]int{}
+	for r := range results {
+		if !r.Pass() {
+			t.Errorf("%s: %s.%s: %v %s", r.Location, r.Package, r.Name, r.Error, r.Output)
+			continue
+		}
+		passed[r.Package]++
+	}
+	for _, d := range loadShipped(t).Detections {
+		if n := passed["data.riposte.detect."+d.Name+"_test"]; n < 3 {
+			t.Errorf("%s has %d tests, want a hit, a near miss and an undefined input", d.ID, n)
+		}
+	}
+}
+
+func loadShipped(tb testing.TB) *Set {
+	tb.Helper()
+	s, err := Load(os.DirFS(shipped), Options{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+func TestShippedDetectionsAreDescribedWhole(t *testing.T) {
+	t.Parallel()
+	s := loadShipped(t)
+	if len(s.Detections) < 20 {
+		t.Errorf("%d detections, want at least 20", len(s.Detections))
+	}
+	notes := map[string]*ast.Annotations{}
+	for path, m := range shippedModules(t) {
+		for _, a := range m.Annotations {
+			if a.Scope == "package" {
+				notes[path] = a
+			}
+		}
+	}
+	covered := map[string]bool{}
+	for _, d := range s.Detections {
+		a := notes[d.File]
+		fp, _ := a.Custom["false_positives"].([]any)
+		switch {
+		case d.ID != d.Name || d.File != d.Name+".rego":
+			t.Errorf("%s: id %s, package %s: want all three the same", d.File, d.ID, d.Name)
+		case a.Description == "", d.Owner == "", len(d.Sources) == 0, len(d.GroupBy) == 0, len(fp) == 0:
+			t.Errorf("%s: wants description, owner, sources, group_by and false_positives", d.File)
+		case len(d.Tactics) == 0 || len(d.Techniques) == 0:
+			t.Errorf("%s: wants an ATT&CK tactic and technique", d.File)
+		}
+		for _, src := range d.Sources {
+			covered[src] = true
+		}
+	}
+	if got := slices.Sorted(maps.Keys(covered)); !slices.Equal(got, []string{"cloudtrail", "okta", "suricata", "windows", "zeek"}) {
+		t.Errorf("sources covered: %v", got)
+	}
+}
+
+func TestShippedDetectionsHaveTheOneFormat(t *testing.T) {
+	t.Parallel()
+	for path := range shippedModules(t) {
+		src, err := os.ReadFile(filepath.Join(shipped, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := format.SourceWithOpts(path, src, format.Opts{RegoVersion: ast.RegoV1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(src, want) {
+			t.Errorf("%s is not formatted: opa fmt -w does it", path)
+		}
+	}
+}
