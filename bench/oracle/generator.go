@@ -1,0 +1,136 @@
+package oracle
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// LateBy is how far behind its time of sending a late record claims to have happened. It
+// is far over the pipeline's lateness (default 5 min) and far inside the band in which a
+// source's clock is believed.
+const LateBy = time.Hour
+
+// Record is one input record and what must become of it.
+type Record struct {
+	Seq    uint64 // from 1
+	Class  Class
+	Of     uint64 // of a duplicate: the record that it copies
+	Key    string // of the Kafka record; records of a key go to one partition, in order
+	Target string // of a trigger: the address to act on
+	Value  []byte
+}
+
+// Generator makes the records of a plan, in order. Not safe for concurrent use.
+type Generator struct {
+	plan      Plan
+	rand      *rand.Rand
+	seq       uint64
+	hits      []int    // targets of the triggers still to come, shuffled
+	originals []Record // ring of the last plan.Back originals
+	used      int
+	touched   map[string]bool // keys with an ordinary record before: only they can have late ones
+}
+
+// New returns the generator of a plan, or the error of its Validate.
+func New(p Plan) (*Generator, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	g := &Generator{
+		plan: p, rand: rand.New(rand.NewPCG(p.Seed, 0x6f7261636c65)),
+		originals: make([]Record, 0, min(p.Back, p.Records)), touched: map[string]bool{},
+	}
+	for t := range p.Targets {
+		for range p.Hits {
+			g.hits = append(g.hits, t)
+		}
+	}
+	g.rand.Shuffle(len(g.hits), func(i, j int) { g.hits[i], g.hits[j] = g.hits[j], g.hits[i] })
+	return g, nil
+}
+
+// Next returns the next record, as if its source had written it at now, and false after
+// the last one. The value is the caller's.
+func (g *Generator) Next(now time.Time) (Record, bool) {
+	left := g.plan.Records - int(g.seq)
+	if left <= 0 {
+		return Record{}, false
+	}
+	g.seq++
+	if g.rand.IntN(left) < len(g.hits) {
+		return g.trigger(now), true
+	}
+	switch x := g.rand.Float64(); {
+	case x < g.plan.Duplicates && g.used > 0:
+		return g.copy(), true
+	case x < g.plan.Duplicates+g.plan.Poison:
+		return g.poison(now), true
+	default:
+		return g.ordinary(now, x > 1-g.plan.Late), true
+	}
+}
+
+func (g *Generator) ordinary(now time.Time, late bool) Record {
+	k := g.rand.IntN(g.plan.Keys)
+	r := Record{Seq: g.seq, Class: Live, Key: fmt.Sprintf("k%d", k)}
+	f := g.flow(now)
+	f.src, f.dst = fmt.Sprintf("10.20.%d.%d", k>>8, k&255), fmt.Sprintf("10.30.%d.%d", k&255, k>>8)
+	if late && g.touched[r.Key] {
+		r.Class = Late
+		f.at = now.Add(-LateBy)
+	}
+	g.touched[r.Key] = true
+	r.Value = f.append(nil)
+	g.keep(r)
+	return r
+}
+
+func (g *Generator) trigger(now time.Time) Record {
+	t := g.hits[len(g.hits)-1]
+	g.hits = g.hits[:len(g.hits)-1]
+	r := Record{Seq: g.seq, Class: Trigger, Key: fmt.Sprintf("t%d", t), Target: TargetAddress(t)}
+	f := g.flow(now)
+	f.src, f.dst = fmt.Sprintf("10.40.%d.%d", t>>8, t&255), r.Target
+	f.signature, f.severity = TriggerSignature, 1
+	r.Value = f.append(nil)
+	g.keep(r)
+	return r
+}
+
+// TargetAddress is the address of target t, outside of every private and reserved range.
+func TargetAddress(t int) string { return fmt.Sprintf("185.77.%d.%d", t>>8, t&255) }
+
+func (g *Generator) flow(now time.Time) flow {
+	return flow{
+		seq: g.seq, at: now, sport: uint16(1024 + g.rand.IntN(60_000)), //nolint:gosec // below 61,024
+		signature: quietSignature, severity: 3, out: g.rand.IntN(4000), in: g.rand.IntN(90_000),
+	}
+}
+
+// copy repeats an original byte for byte, half of the time a recent one.
+func (g *Generator) copy() Record {
+	n := min(g.used, len(g.originals))
+	back := g.rand.IntN(n)
+	if g.rand.IntN(2) == 0 {
+		back = g.rand.IntN(min(n, 50))
+	}
+	o := g.originals[(g.used-1-back)%cap(g.originals)]
+	return Record{Seq: g.seq, Class: Duplicate, Of: o.Seq, Key: o.Key, Value: o.Value}
+}
+
+func (g *Generator) poison(now time.Time) Record {
+	k := g.rand.IntN(g.plan.Keys)
+	f := g.flow(now)
+	f.src, f.dst = "10.50.0.1", "10.50.0.2"
+	return Record{Seq: g.seq, Class: Poison, Key: fmt.Sprintf("k%d", k), Value: poison(g.rand, g.seq, f.append(nil))}
+}
+
+func (g *Generator) keep(r Record) {
+	if len(g.originals) < cap(g.originals) {
+		g.originals = append(g.originals, r)
+	} else {
+		g.originals[g.used%cap(g.originals)] = r
+	}
+	g.used++
+}
