@@ -1,0 +1,273 @@
+package decide
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/riposte-sec/riposte/pipeline"
+)
+
+// rfc3339 is the form of times in the input of policies: fixed width, UTC.
+const rfc3339 = "2006-01-02T15:04:05.000Z"
+
+// input is what riposte.decide reads (reference: response.md 3.4).
+type input struct {
+	Now      string               `json:"now"`
+	Tenant   string               `json:"tenant"`
+	Mode     string               `json:"mode"`
+	Rev      uint64               `json:"rev"`
+	Incident inputIncident        `json:"incident"`
+	Alerts   []alert              `json:"alerts"`
+	Entities []inputEntity        `json:"entities"`
+	Steps    map[string]inputStep `json:"steps"`
+	Facts    inputFacts           `json:"facts"`
+	History  inputHistory         `json:"history"`
+}
+
+type inputIncident struct {
+	ID          pipeline.ID     `json:"id"`
+	Group       string          `json:"group"`
+	Status      string          `json:"status"`
+	Title       string          `json:"title"`
+	Rules       []string        `json:"rules"`
+	Tactics     []string        `json:"tactics"`
+	Techniques  []string        `json:"techniques"`
+	Sources     []inputSource   `json:"sources"`
+	AlertCount  uint32          `json:"alert_count"`
+	Flags       []string        `json:"flags"`
+	Disposition string          `json:"disposition"`
+	Owner       string          `json:"owner"`
+	Playbook    string          `json:"playbook"`
+	Occurred    pipeline.Millis `json:"occurred"`
+	Triggered   pipeline.Millis `json:"triggered"`
+	Reopened    uint16          `json:"reopened"`
+}
+
+type inputSource struct {
+	Name  string `json:"name"`
+	Trust string `json:"trust"` // authenticated or spoofable
+}
+
+// inputEntity is an entity with what the organisation knows about it.
+type inputEntity struct {
+	Ref    string `json:"ref"`
+	Kind   string `json:"kind"`
+	Value  string `json:"value"`
+	Role   string `json:"role"`
+	Origin string `json:"origin"` // sensor, or content: an attacker may have chosen the value
+	inventory
+}
+
+// inventory are the members that Parts.Lookup may give.
+type inventory struct {
+	Asset    json.RawMessage `json:"asset,omitempty"`
+	Identity json.RawMessage `json:"identity,omitempty"`
+	TI       json.RawMessage `json:"ti,omitempty"`
+	Vulns    json.RawMessage `json:"vulns,omitempty"`
+}
+
+type inputStep struct {
+	Status     string          `json:"status"`
+	Action     string          `json:"action"`
+	Target     string          `json:"target"`
+	Attempts   uint16          `json:"attempts"`
+	Since      string          `json:"since"`
+	ApprovedBy []string        `json:"approved_by"`
+	Already    bool            `json:"already"`
+	Expires    pipeline.Millis `json:"expires"`
+	Fault      string          `json:"fault"`
+	Result     json.RawMessage `json:"result,omitempty"`
+}
+
+type inputFacts struct {
+	Approvals    []string `json:"approvals"`    // "<step>:<subject>" that count
+	Dispositions []string `json:"dispositions"` // the last one, if any
+}
+
+type inputHistory struct {
+	PriorIncidents int            `json:"prior_incidents"` // of this group, still remembered
+	PriorActions   map[string]int `json:"prior_actions"`   // containing ones, by action
+}
+
+// input builds the policy's input and its digest.
+func (s *Stage) input(inc *incident) ([]byte, string, error) {
+	in := &inc.Incident
+	doc := input{
+		Now: inc.Now.Time().Format(rfc3339), Tenant: in.Tenant, Mode: s.cfg.Mode, Rev: in.Revision,
+		Incident: inputIncident{
+			ID: in.ID, Group: in.Group, Status: in.Status, Title: in.Title, Rules: in.Rules, Tactics: list(in.Tactics),
+			Techniques: list(in.Techniques), Sources: s.sources(in), AlertCount: in.AlertCount, Flags: list(in.Flags),
+			Disposition: in.Disposition, Owner: in.Owner, Playbook: inc.Playbook, Occurred: in.Occurred,
+			Triggered: in.Triggered, Reopened: in.Reopened,
+		},
+		Alerts: inc.Alerts, Steps: map[string]inputStep{},
+		Facts:   inputFacts{Approvals: []string{}, Dispositions: []string{}},
+		History: inputHistory{PriorIncidents: inc.Prior.Count, PriorActions: inc.Prior.Actions},
+	}
+	for i := range in.Entities {
+		doc.Entities = append(doc.Entities, s.entity(in.Tenant, i, in.Entities[i]))
+	}
+	for i := range inc.Steps {
+		st := &inc.Steps[i]
+		doc.Steps[st.Doc.ID] = inputStep{
+			Status: st.Status, Action: st.Intent.Action, Target: st.Doc.Target, Attempts: st.Attempts,
+			Since: st.Since.Time().Format(rfc3339), ApprovedBy: list(st.Intent.Got), Already: st.Already,
+			Expires: st.Expires, Fault: st.Fault, Result: st.Result,
+		}
+		for _, who := range st.Intent.Got {
+			doc.Facts.Approvals = append(doc.Facts.Approvals, st.Doc.ID+":"+who)
+		}
+	}
+	if in.Disposition != "" {
+		doc.Facts.Dispositions = append(doc.Facts.Dispositions, in.Disposition)
+	}
+	if doc.History.PriorActions == nil {
+		doc.History.PriorActions = map[string]int{}
+	}
+	p, err := json.Marshal(&doc)
+	if err != nil {
+		return nil, "", fmt.Errorf("input of %s: %w", in.ID, err)
+	}
+	sum := sha256.Sum256(p)
+	return p, hex.EncodeToString(sum[:]), nil
+}
+
+// list gives policies an empty list instead of null.
+func list(l []string) []string {
+	if l == nil {
+		return []string{}
+	}
+	return l
+}
+
+func (s *Stage) sources(in *pipeline.Incident) []inputSource {
+	out := []inputSource{}
+	for _, name := range in.Sources {
+		out = append(out, inputSource{name, s.trust(name)})
+	}
+	return out
+}
+
+const (
+	trustAuthenticated = "authenticated"
+	trustSpoofable     = "spoofable"
+)
+
+func (s *Stage) trust(source string) string {
+	if slices.Contains(s.cfg.Spoofable, source) {
+		return trustSpoofable
+	}
+	return trustAuthenticated
+}
+
+// reference returns the name of the n-th entity (from 0) in policies.
+func reference(n int) string { return "e:" + strconv.Itoa(n+1) }
+
+func (s *Stage) entity(tenant string, n int, e pipeline.EntityValue) inputEntity {
+	out := inputEntity{Ref: reference(n), Kind: e.Kind, Value: e.Value, Role: e.Role, Origin: origin(e)}
+	out.inventory = s.lookup(tenant, e)
+	return out
+}
+
+func origin(e pipeline.EntityValue) string {
+	if e.Content {
+		return "content"
+	}
+	return "sensor"
+}
+
+// lookup asks the inventory. An answer that is not the promised object tells nothing.
+func (s *Stage) lookup(tenant string, e pipeline.EntityValue) (out inventory) {
+	if s.parts.Lookup == nil {
+		return out
+	}
+	if raw := s.parts.Lookup(tenant, e.Kind, e.Value); raw != nil && json.Unmarshal(raw, &out) != nil {
+		return inventory{}
+	}
+	return out
+}
+
+// guardInput is what riposte.guard reads (reference: response.md 5.4).
+type guardInput struct {
+	Mode     string        `json:"mode"`
+	Intent   guardIntent   `json:"intent"`
+	Playbook string        `json:"playbook"`
+	Priority uint8         `json:"priority"`
+	Alert    guardAlert    `json:"alert"`
+	Budgets  []guardBudget `json:"budgets"`
+	Hits     []hit         `json:"protected_hits"`
+	Calendar struct {
+		Freeze bool `json:"freeze"`
+	} `json:"calendar"`
+	Approvals []string `json:"approvals"`
+	Age       guardAge `json:"age"`
+}
+
+type guardIntent struct {
+	Action    string          `json:"action"`
+	Effect    pipeline.Effect `json:"effect"`
+	Connector string          `json:"connector"`
+	TTL       int64           `json:"ttl_s"`
+	Undo      bool            `json:"undo"`
+	Target    inputEntity     `json:"target"`
+}
+
+type guardAlert struct {
+	Trust   string        `json:"src_trust"` // of the best source
+	Sources []inputSource `json:"sources"`
+	Rules   []string      `json:"rules"`
+}
+
+type guardBudget struct {
+	Name string `json:"name"`
+	Used int    `json:"used"`
+	Cap  int    `json:"cap"`
+}
+
+// guardAge says how old things are in event time. An intent is as young as the decision that
+// makes it; how long it lay on its topic is the responder's to judge.
+type guardAge struct {
+	Intent int64 `json:"intent_s"`
+	Alert  int64 `json:"alert_s"`
+}
+
+func (s *Stage) guardInput(inc *incident, st *step, in *pipeline.Intent, spec *pipeline.ActionSpec, hits []hit, b guardBudget) ([]byte, error) {
+	doc := guardInput{
+		Mode: s.cfg.Mode, Playbook: in.Playbook, Priority: in.Priority, Hits: hits, Approvals: list(in.Got),
+		Intent: guardIntent{
+			Action: in.Action, Effect: in.Effect, Connector: in.Connector, TTL: in.TTL, Undo: spec.Undo,
+			Target: inputEntity{Ref: st.Doc.Target, Kind: in.Target.Kind, Value: in.Target.Value, Role: in.Target.Role},
+		},
+		Alert:   guardAlert{Trust: trustSpoofable, Sources: s.sources(&inc.Incident), Rules: inc.Incident.Rules},
+		Budgets: []guardBudget{b},
+		Age:     guardAge{Alert: int64((inc.Now - inc.Incident.Triggered) / 1000)},
+	}
+	doc.Calendar.Freeze = s.cfg.Freeze
+	doc.Intent.Target.Origin = origin(inc.entity(in.Target))
+	doc.Intent.Target.inventory = s.lookup(inc.Incident.Tenant, in.Target)
+	for _, src := range doc.Alert.Sources {
+		if src.Trust == trustAuthenticated {
+			doc.Alert.Trust = trustAuthenticated
+		}
+	}
+	p, err := json.Marshal(&doc)
+	if err != nil {
+		return nil, fmt.Errorf("guard input of %s: %w", in.ID, err)
+	}
+	return p, nil
+}
+
+// entity returns the entity as the incident knows it now: what one source took from an
+// attacker's text another may have measured since.
+func (inc *incident) entity(e pipeline.EntityValue) pipeline.EntityValue {
+	for _, o := range inc.Incident.Entities {
+		if o.Kind == e.Kind && o.Value == e.Value {
+			return o
+		}
+	}
+	return e
+}
