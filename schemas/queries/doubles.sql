@@ -14,4 +14,6 @@ SELECT 'intents' AS table, topic, partition, offset, count() AS rows FROM ripost
 UNION ALL
 SELECT 'outcomes' AS table, topic, partition, offset, count() AS rows FROM riposte.outcomes GROUP BY topic, partition, offset HAVING rows > 1
 UNION ALL
-SELECT 'rejects' AS table, topic, partition, offset, count() AS rows FROM riposte.rejects GROUP BY topic, partition, offset HAVING rows > 1;
+SELECT 'rejects' AS table, topic, partition, offset, count() AS rows FROM riposte.rejects GROUP BY topic, partition, offset HAVING rows > 1
+UNION ALL
+SELECT 'ledger' AS table, topic, partition, offset, count() AS rows FROM riposte.ledger GROUP BY topic, partition, offset HAVING rows > 1;

@@ -1,8 +1,12 @@
--- title: From events to responses: what became of the input
--- unit: rows
+-- title: From input to responses: what became of it
+-- unit: records, events, ...; one row
 -- empty: cannot be: there is always one row
--- columns: events UInt64, rejects UInt64, signals UInt64, alerts UInt64, incidents UInt64, intents UInt64, outcomes UInt64, leases UInt64
+-- columns: read UInt64, live UInt64, duplicate UInt64, rejected UInt64, events UInt64, rejects UInt64, signals UInt64, alerts UInt64, incidents UInt64, intents UInt64, outcomes UInt64, leases UInt64
 SELECT
+    assumeNotNull((SELECT sum(records) FROM riposte.sources)) AS read,
+    assumeNotNull((SELECT sum(live) FROM riposte.sources)) AS live,
+    assumeNotNull((SELECT sum(duplicate) FROM riposte.sources)) AS duplicate,
+    assumeNotNull((SELECT sum(rejected) FROM riposte.sources)) AS rejected,
     assumeNotNull((SELECT count() FROM riposte.events)) AS events,
     assumeNotNull((SELECT count() FROM riposte.rejects)) AS rejects,
     assumeNotNull((SELECT count() FROM riposte.signals)) AS signals,

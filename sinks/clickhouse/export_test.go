@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 
+	"github.com/riposte-sec/riposte/internal/columns"
 	"github.com/riposte-sec/riposte/schemas"
 )
 
@@ -23,3 +24,8 @@ func (s *Store) Rows(ctx context.Context, sql string, into any) error {
 
 // Classify is classify.
 var Classify = classify
+
+// InsertTable sends one table under a token.
+func (s *Store) InsertTable(ctx context.Context, token string, t *columns.Table) error {
+	return s.inserts.insert(ctx, s.database, token, t)
+}

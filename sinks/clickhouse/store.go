@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 // Store is a database on a ClickHouse server. It is safe for concurrent use.
 type Store struct {
 	conn     driver.Conn
+	inserts  *inserter
 	opts     *clickhouse.Options
 	database string
 	timeout  time.Duration
@@ -39,7 +41,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, classify(fmt.Errorf("clickhouse: open: %w", err))
 	}
-	s := &Store{conn: conn, opts: opts, database: database, timeout: time.Duration(cfg.Timeout)}
+	s := &Store{conn: conn, inserts: newInserter(opts), opts: opts, database: database, timeout: time.Duration(cfg.Timeout)}
 	if err := s.Ping(ctx); err != nil {
 		_ = conn.Close() // the ping's error says more
 		return nil, err
@@ -61,7 +63,7 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // Close closes the connections.
-func (s *Store) Close() error { return s.conn.Close() }
+func (s *Store) Close() error { return errors.Join(s.conn.Close(), s.inserts.close()) }
 
 // exec runs one statement that returns nothing.
 func (s *Store) exec(ctx context.Context, sql string, args ...any) error {
