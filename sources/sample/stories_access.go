@@ -20,7 +20,7 @@ var storySpray = Story{
 	Sources:    []string{sourceOkta, sourceWindows},
 	Detections: []string{"login_failed", "login_from_outside", "mfa_factor_removed"},
 	Incidents: []Incident{{
-		Entity: "ip", Detections: []string{"login_failed", "login_from_outside"}, Responses: []string{"ip.block"},
+		Entity: "ip", Detections: []string{"login_failed", "login_from_outside"}, Responses: []string{"ticket.open", "ip.block", "user.suspend"},
 	}},
 	write: tellSpray,
 }

@@ -72,7 +72,7 @@ var storyLateral = Story{
 	Detections: []string{"ntlm_logon_to_server", "admin_share_mounted", "suspicious_service_installed", "credential_tool_started",
 		"lsass_memory_read", "event_log_cleared"},
 	Incidents: []Incident{{
-		Entity: "host", Detections: []string{"suspicious_service_installed", "event_log_cleared"}, Responses: []string{"ticket.open"},
+		Entity: "host", Detections: []string{"suspicious_service_installed", "event_log_cleared"}, Responses: []string{"ticket.open", "page.send", "endpoint.isolate"},
 	}},
 	write: tellLateral,
 }
@@ -129,7 +129,7 @@ var storyTunnel = Story{
 	Sources:    []string{sourceZeek, sourceSuricata},
 	Detections: []string{"dns_tunnel"},
 	Incidents: []Incident{{
-		Entity: "ip", Detections: []string{"dns_tunnel"}, Responses: []string{"ticket.open"},
+		Entity: "ip", Detections: []string{"dns_tunnel"}, Responses: []string{"ticket.open", "domain.block"},
 	}},
 	write: tellTunnel,
 }

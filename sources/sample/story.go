@@ -30,7 +30,8 @@ type Incident struct {
 	Entity string
 	// Detections are those whose signals carry it.
 	Detections []string
-	// Responses are the actions that must be wanted for it, such as "ip.block".
+	// Responses are the actions that must be wanted for it, such as "ip.block". Some of them
+	// wait for a person, as playbook and guard say.
 	Responses []string
 }
 
