@@ -7,26 +7,22 @@
 #   attack: [TA0003, TA0004, T1098.007]
 #   owner: riposte
 #   sources: [windows]
+#   classes: [3006]
 #   group_by: [entity.host]
 #   false_positives:
 #     - Set-up of new machines.
 package riposte.detect.admin_group_member_added
 
-import data.riposte.lib.windows
-
 match if {
-	addition
-	data.lists.privileged_groups[windows.member("TargetSid")]
+	input.class_uid == 3006
+	input.activity_id == 3
+	data.lists.privileged_groups[input.resource.uid]
 }
 
 # Domain administrators, enterprise administrators and schema administrators have the same
 # last number in every domain.
 match if {
-	addition
-	regex.match(`^S-1-5-21-.*-(512|518|519)$`, windows.member("TargetSid"))
-}
-
-addition if {
-	input.metadata.log_name == "windows"
-	input.metadata.event_code in {"4728", "4732", "4756"}
+	input.class_uid == 3006
+	input.activity_id == 3
+	regex.match(`^S-1-5-21-.*-(512|518|519)$`, input.resource.uid)
 }

@@ -8,7 +8,7 @@
 #   severity: medium
 #   attack: [TA0010, TA0011, T1048.003, T1071.004]
 #   owner: riposte
-#   sources: [zeek, suricata, windows]
+#   sources: [zeek, suricata]
 #   classes: [4003]
 #   group_by: [src_endpoint.ip]
 #   false_positives:

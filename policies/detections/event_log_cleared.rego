@@ -7,17 +7,14 @@
 #   attack: [TA0005, T1070.001]
 #   owner: riposte
 #   sources: [windows]
+#   classes: [1008]
 #   group_by: [entity.host]
 #   false_positives:
 #     - Images of new machines are prepared by clearing the logs.
 package riposte.detect.event_log_cleared
 
 match if {
-	input.metadata.log_name == "windows"
+	input.class_uid == 1008
 	input.metadata.event_code in {"1102", "104"}
-	channel in {"security", "system"}
+	lower(input.metadata.product.feature.name) in {"security", "system"}
 }
-
-channel := lower(name) if name := input.unmapped.Channel
-
-else := lower(input.unmapped.Event.System.Channel)

@@ -12,12 +12,3 @@ else := input.unmapped.Event.EventData[name]
 
 # file(path) is the last part of a Windows path in lower case.
 file(path) := parts[count(parts) - 1] if parts := split(lower(path), `\`)
-
-# number(name) is a member of the event's data as a number: some shippers write it as text.
-number(name) := to_number(member(name))
-
-# service_image is the program of a service that was installed: the system log and the
-# security log name it differently.
-service_image := path if path := member("ImagePath")
-
-else := member("ServiceFileName")

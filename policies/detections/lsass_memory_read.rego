@@ -9,6 +9,7 @@
 #   attack: [TA0006, T1003.001]
 #   owner: riposte
 #   sources: [windows]
+#   classes: [1007]
 #   group_by: [entity.host]
 #   false_positives:
 #     - Products that protect endpoints open lsass; add their path to lsass_readers in data/windows.json.
@@ -17,11 +18,11 @@ package riposte.detect.lsass_memory_read
 import data.riposte.lib.windows
 
 match if {
-	input.metadata.log_name == "windows"
-	input.metadata.event_code == "10"
-	endswith(lower(windows.member("TargetImage")), `\lsass.exe`)
+	input.class_uid == 1007
+	input.activity_id == 3
+	windows.file(input.process.file.path) == "lsass.exe"
 	lower(windows.member("GrantedAccess")) in rights
-	not data.lists.lsass_readers[lower(windows.member("SourceImage"))]
+	not data.lists.lsass_readers[lower(input.actor.process.file.path)]
 }
 
 # Masks with PROCESS_VM_READ (0x10) that tools for dumping ask for.

@@ -15,15 +15,13 @@
 #     - Machines outside the domain, addresses used in place of names, old appliances.
 package riposte.detect.ntlm_logon_to_server
 
-import data.riposte.lib.windows
-
 match if {
 	input.class_uid == 3002
-	input.metadata.event_code == "4624"
-	windows.number("LogonType") == 3
-	windows.member("AuthenticationPackageName") == "NTLM"
-	name := windows.member("TargetUserName")
-	not endswith(name, "$")
-	upper(name) != "ANONYMOUS LOGON"
-	input.src_endpoint.ip
+	input.activity_id == 1
+	input.status_id == 1
+	input.logon_type_id == 3
+	input.auth_protocol_id == 1
+	not endswith(input.user.name, "$")
+	not lower(input.user.name) in {"anonymous logon", "guest"}
+	not startswith(input.src_endpoint.ip, "127.")
 }

@@ -9,17 +9,16 @@
 #   attack: [TA0002, TA0003, TA0008, T1543.003, T1569.002]
 #   owner: riposte
 #   sources: [windows]
+#   classes: [1008]
 #   group_by: [entity.host]
 #   false_positives:
 #     - Some installers register a helper service in a temporary folder.
 package riposte.detect.suspicious_service_installed
 
-import data.riposte.lib.windows
-
 match if {
-	input.metadata.log_name == "windows"
+	input.class_uid == 1008
 	input.metadata.event_code in {"7045", "4697"}
-	image := lower(windows.service_image)
+	image := lower(input.process.cmd_line)
 	some sign in signs
 	contains(image, sign)
 }
