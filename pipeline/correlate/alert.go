@@ -1,0 +1,282 @@
+package correlate
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/riposte-sec/riposte/pipeline"
+)
+
+// The fates of an alert (pipeline.Alert.Fate). Only those of FateIncident open incidents.
+const (
+	FateIncident  = "incident"
+	FateSilenced  = "silenced"  // a silence or a mute
+	FateInhibited = "inhibited" // a graver alert tells it already
+	FateFolded    = "folded"    // storm control, or its episode became part of another one
+	FateBudget    = "budget"    // its state had to go for want of memory
+	FateWithdrawn = "withdrawn" // a late signal showed that it should not have fired
+)
+
+// maxEntities is how many entities an alert lists.
+const maxEntities = 64
+
+// outputs is where a transition puts its messages.
+type outputs struct{ b *pipeline.Batch }
+
+// report tells what is new about a session: its alert, or a revision of it. Revisions are
+// told when the evidence's beginning, the trigger or the entities changed, and when the
+// number of signals doubled; the rest is told when the episode closes.
+func (s *Stage) report(out *outputs, r *rule, k *key, x *session, changed bool) {
+	if !x.fired() || s.learning(r, k, x) {
+		if !x.told.alert.IsZero() && x.told.fate != FateWithdrawn {
+			s.withdraw(out, r, k, x)
+		}
+		return
+	}
+	if x.told.alert.IsZero() || x.told.fate == FateWithdrawn {
+		s.open(out, r, k, x)
+		return
+	}
+	n := x.signals()
+	if !changed && n < 2*x.told.signals {
+		return
+	}
+	a := s.alert(r, k, x)
+	if n < 2*x.told.signals && a.Evidence[0] == x.told.start && a.Trigger == x.told.trigger &&
+		len(a.Entities) == int(x.told.entities) {
+		return
+	}
+	s.revise(out, r, k, x, &a, "")
+}
+
+// open tells the first revision, and the signals that other correlations make of it.
+func (s *Stage) open(out *outputs, r *rule, k *key, x *session) {
+	a := s.alert(r, k, x)
+	if x.told.alert.IsZero() {
+		x.told.alert = pipeline.AlertID(k.tenant, r.id, keyText("", k.group), a.Evidence[0])
+		x.told.group = incidentGroup(r.c, &a)
+	}
+	a.ID = x.told.alert
+	fate, why := s.control(r, k, &a)
+	x.told.fate = fate
+	if x.told.rev == 0 {
+		s.stats.Alerts++
+		s.derive(out, r, &a)
+	}
+	s.revise(out, r, k, x, &a, why)
+}
+
+// revise tells the next revision of an alert. A rule that does not alert by itself tells
+// nothing, but keeps the count.
+func (s *Stage) revise(out *outputs, r *rule, k *key, x *session, a *pipeline.Alert, why string) {
+	x.told.rev++
+	x.told.signals, x.told.start, x.told.trigger = a.Signals, a.Evidence[0], a.Trigger
+	x.told.entities = uint16(len(a.Entities)) //nolint:gosec // at most maxEntities
+	if !r.loud {
+		return
+	}
+	if x.told.rev > 1 {
+		s.stats.Revisions++
+	}
+	a.ID, a.Revision, a.Fate = x.told.alert, x.told.rev, x.told.fate
+	out.fact(k, x, a, why)
+}
+
+// closed tells the last revision, if something is left to tell.
+func (s *Stage) closed(out *outputs, r *rule, k *key, x *session) {
+	if x.told.alert.IsZero() || x.told.fate == FateWithdrawn || x.signals() == x.told.signals {
+		return
+	}
+	a := s.alert(r, k, x)
+	s.revise(out, r, k, x, &a, "closed")
+}
+
+func (s *Stage) withdraw(out *outputs, r *rule, k *key, x *session) {
+	x.told.fate = FateWithdrawn
+	a := s.alert(r, k, x)
+	s.revise(out, r, k, x, &a, "withdrawn: an earlier signal changed the verdict")
+}
+
+// merged tells that y's alert is part of x's from now on.
+func (s *Stage) merged(out *outputs, r *rule, k *key, x, y *session) {
+	switch {
+	case y.told.alert.IsZero():
+	case x.told.alert.IsZero():
+		x.told = y.told
+	default:
+		y.told.fate = FateFolded
+		a := s.alert(r, k, y)
+		s.revise(out, r, k, y, &a, "part of alert "+x.told.alert.String())
+	}
+}
+
+// alert makes the alert of a session. Its beginning is that of the evidence, so that it is
+// the same whatever the order was in which the signals came.
+func (s *Stage) alert(r *rule, k *key, x *session) pipeline.Alert {
+	c := r.c
+	ev := x.evidence()
+	a := pipeline.Alert{
+		Tenant: k.tenant, Rule: r.id, Kind: alertKinds[c.Type], Severity: c.Severity, Title: c.Title,
+		Tactics: slices.Clone(c.Tactics), Techniques: slices.Clone(c.Techniques), Sources: []string{},
+		Group: k.group, Entities: []pipeline.EntityValue{}, Signals: x.signals(),
+		Trigger: x.trigger.id, Event: x.trigger.event,
+		Occurred: ev[0].at, Triggered: x.trigger.at, Ingested: x.trigger.ingested,
+	}
+	var flags []string
+	var last *note
+	for i := range ev {
+		a.Evidence = append(a.Evidence, ev[i].id)
+		if ev[i].note == last {
+			continue
+		}
+		last = ev[i].note
+		n := last.content()
+		a.Severity = pickSeverity(c.Severity, a.Severity, n.Severity)
+		if a.Title == "" {
+			a.Title = n.Title
+		}
+		a.Tactics, a.Techniques = union(a.Tactics, n.Tactics), union(a.Techniques, n.Techniques)
+		a.Sources, flags = union(a.Sources, []string{n.Source}), union(flags, n.Flags)
+		a.Entities = addEntities(a.Entities, n.Entities)
+	}
+	a.Flags = orderFlags(flags, x.approx)
+	if c.Type == Risk {
+		a.Risk = riskOf(c, ev)
+	}
+	return a
+}
+
+func pickSeverity(fixed, have, more uint8) uint8 {
+	if fixed != 0 {
+		return fixed
+	}
+	return max(have, more)
+}
+
+func union(dst, more []string) []string {
+	for _, v := range more {
+		if !slices.Contains(dst, v) {
+			dst = append(dst, v)
+		}
+	}
+	return dst
+}
+
+func addEntities(dst, more []pipeline.EntityValue) []pipeline.EntityValue {
+	for _, e := range more {
+		known := slices.ContainsFunc(dst, func(o pipeline.EntityValue) bool { return o.Kind == e.Kind && o.Value == e.Value })
+		if !known && len(dst) < maxEntities {
+			dst = append(dst, e)
+		}
+	}
+	return dst
+}
+
+// orderFlags sorts the flags, so that they do not depend on the order of the evidence.
+func orderFlags(flags []string, approx bool) []string {
+	if approx {
+		flags = append(flags, "approximate")
+	}
+	slices.Sort(flags)
+	return flags
+}
+
+// riskOf is the score at the last piece of evidence.
+func riskOf(c *Correlation, ev []mark) float64 {
+	w := riskWindow{c: c}
+	score, _ := w.score(ev)
+	return score
+}
+
+// incidentGroup names the entity whose incident the alert belongs to: the first of the kind
+// that the rule asks for, else the first one, else the alert's own group.
+func incidentGroup(c *Correlation, a *pipeline.Alert) string {
+	for _, e := range a.Entities {
+		if c.IncidentBy != pipeline.EntityNone && e.Kind == c.IncidentBy.String() {
+			return e.Kind + ":" + e.Value
+		}
+	}
+	if len(a.Entities) > 0 {
+		return a.Entities[0].Kind + ":" + a.Entities[0].Value
+	}
+	return "rule:" + keyText(a.Rule, a.Group)
+}
+
+// fact emits the alert as a fact.
+func (o *outputs) fact(k *key, x *session, a *pipeline.Alert, why string) {
+	f := pipeline.Fact{
+		ID:     pipeline.HashID("fact", a.ID.View(), strconv.FormatUint(a.Revision, 10)),
+		Tenant: k.tenant, Group: x.told.group, Kind: pipeline.FactAlert, Ref: a.ID, Actor: "engine",
+		Time: max(a.Triggered, x.last), Summary: summary(a, why), Alert: a,
+	}
+	ar := &o.b.Arena
+	times := fmt.Appendf(nil, `{"normalised":%d}`, x.trigger.appended)
+	o.b.Emit(pipeline.Message{
+		Topic: pipeline.TopicFacts,
+		Key:   ar.Append(256, func(dst []byte) []byte { return pipeline.AppendKey(dst, f.Tenant, f.Group) }),
+		Value: ar.Append(4096, f.AppendJSON),
+		Headers: []pipeline.Header{
+			{Key: pipeline.HeaderSchema, Value: []byte(pipeline.SchemaFact)},
+			{Key: pipeline.HeaderTenant, Value: []byte(f.Tenant)},
+			{Key: pipeline.HeaderID, Value: []byte(f.ID.String())},
+			{Key: pipeline.HeaderTimes, Value: times},
+		},
+	})
+}
+
+func summary(a *pipeline.Alert, why string) string {
+	plural := "s"
+	if a.Signals == 1 {
+		plural = ""
+	}
+	text := fmt.Sprintf("%s (%d signal%s)", a.Title, a.Signals, plural)
+	if why != "" {
+		text += ": " + why
+	}
+	return text
+}
+
+// derive emits a signal of the alert to each correlation that names its rule. The signal
+// travels through TopicSignals, because it belongs to the partition of its own group.
+func (s *Stage) derive(out *outputs, r *rule, a *pipeline.Alert) {
+	if r.c.Type == Single {
+		return // its users have signals of the match stage
+	}
+	for _, user := range s.cfg.Rules.users[r.id] {
+		sig := pipeline.Signal{
+			ID: pipeline.SignalID(a.ID, r.id, user.ID), Event: a.Event, Tenant: a.Tenant, Rule: r.id, Step: user.ID,
+			Source: a.Sources[0], Class: pipeline.ClassDetectionFinding, Severity: a.Severity, Title: a.Title,
+			Tactics: a.Tactics, Techniques: a.Techniques, Entities: a.Entities, Flags: a.Flags,
+			At: a.Triggered, Ingested: a.Ingested,
+		}
+		for _, name := range user.GroupBy {
+			sig.Group = append(sig.Group, a.Group[slices.Index(r.c.GroupBy, user.path(name, r.id))])
+		}
+		for _, name := range user.Fields {
+			if sig.Fields == nil {
+				sig.Fields = map[string]string{}
+			}
+			p := user.path(name, r.id)
+			sig.Fields[p] = a.Group[slices.Index(r.c.GroupBy, p)]
+		}
+		s.stats.Derived++
+		out.signal(&sig)
+	}
+}
+
+func (o *outputs) signal(sig *pipeline.Signal) {
+	ar := &o.b.Arena
+	o.b.Emit(pipeline.Message{
+		Topic: pipeline.TopicSignals,
+		Key: ar.Append(256, func(dst []byte) []byte {
+			return pipeline.AppendKey(dst, slices.Concat([]string{sig.Tenant, sig.Step}, sig.Group)...)
+		}),
+		Value: ar.Append(2048, sig.AppendJSON),
+		Headers: []pipeline.Header{
+			{Key: pipeline.HeaderSchema, Value: []byte(pipeline.SchemaSignal)},
+			{Key: pipeline.HeaderTenant, Value: []byte(sig.Tenant)},
+			{Key: pipeline.HeaderID, Value: []byte(sig.ID.String())},
+		},
+	})
+}

@@ -1,0 +1,209 @@
+package correlate
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/riposte-sec/riposte/pipeline"
+)
+
+const (
+	// maxMarks is how many signals a session keeps while its condition is not yet
+	// satisfied. Beyond it the oldest are forgotten and the alert is marked approximate.
+	maxMarks = 4096
+	// maxEvidence is how many signals of an episode are kept by id; further ones are counted.
+	maxEvidence = 64
+)
+
+// session is signals of one key without a gap longer than the rule's timespan, and the
+// episode among them, if there is one.
+type session struct {
+	marks []mark // sorted; see the package comment for who may change them
+	post  uint32 // signals behind marks, only counted
+	first pipeline.Millis
+	last  pipeline.Millis // of all signals
+	held  pipeline.Millis // a session of late signals stays until then
+
+	start int // of the episode in marks
+	trig  int // index of the trigger in marks; -1: none, or fixed
+	// fixed is true once the watermark has passed the trigger: nothing can move it any
+	// more, trigger holds it, and marks are the evidence.
+	fixed   bool
+	trigger mark
+	approx  bool // marks were forgotten
+
+	told told
+	win  window // derived; nil: build it when it is needed
+}
+
+// told is what was last said about the session's alert.
+type told struct {
+	alert    pipeline.ID // zero: nothing yet
+	rev      uint64
+	signals  uint32
+	start    pipeline.ID // first evidence
+	trigger  pipeline.ID
+	entities uint16
+	fate     string
+	group    string // of the incident; stays as it was in the first revision
+}
+
+func newSession(m mark) session {
+	return session{first: m.at, last: m.at, trig: -1}
+}
+
+// fired reports whether there is an episode.
+func (x *session) fired() bool { return x.fixed || x.trig >= 0 }
+
+// room is how many marks the session keeps, once it has fired.
+func (x *session) room() int {
+	if x.fixed {
+		return maxEvidence
+	}
+	return max(x.trig+1, x.start+maxEvidence)
+}
+
+// signals is the size of the episode.
+func (x *session) signals() uint32 {
+	return uint32(len(x.marks)-x.start) + x.post //nolint:gosec // at most maxMarks
+}
+
+// evidence returns the first marks of the episode.
+func (x *session) evidence() []mark {
+	return x.marks[x.start:min(len(x.marks), x.start+maxEvidence)]
+}
+
+// add puts m where it belongs and judges the condition anew. It reports whether evidence
+// changed; false means that a signal was at most counted.
+func (x *session) add(c *Correlation, m mark) bool {
+	x.first, x.last = min(x.first, m.at), max(x.last, m.at)
+	i, dup := slices.BinarySearchFunc(x.marks, m, func(a, b mark) int {
+		if a.id == b.id && a.at == b.at && a.step == b.step {
+			return 0
+		}
+		return a.compare(&b)
+	})
+	switch {
+	case dup:
+		return false
+	case x.fired() && i >= x.room():
+		x.post++
+		return false
+	}
+	m.note = m.note.share(x.marks[:i])
+	end := i == len(x.marks)
+	if end {
+		x.marks = append(x.marks, m)
+	} else {
+		grown := make([]mark, 0, len(x.marks)+1+len(x.marks)/8)
+		x.marks = append(append(append(grown, x.marks[:i]...), m), x.marks[i:]...)
+	}
+	switch {
+	case x.fixed:
+	case !end && (x.trig < 0 || i <= x.trig):
+		x.rescan(c)
+	case x.trig < 0:
+		x.push(c, i)
+	}
+	x.cut()
+	return true
+}
+
+// push judges the condition at the newest mark.
+func (x *session) push(c *Correlation, i int) {
+	if x.win == nil {
+		x.rescan(c)
+		return
+	}
+	if start, ok := x.win.push(x.marks, i); ok {
+		x.fire(start, i)
+	}
+}
+
+// rescan judges the condition at every mark from the first on, until it holds.
+func (x *session) rescan(c *Correlation) {
+	x.start, x.trig, x.win = 0, -1, newWindow(c)
+	for i := range x.marks {
+		if start, ok := x.win.push(x.marks, i); ok {
+			x.fire(start, i)
+			return
+		}
+	}
+}
+
+func (x *session) fire(start, trig int) {
+	x.start, x.trig, x.trigger, x.win = start, trig, x.marks[trig], nil
+}
+
+// cut forgets what no later decision can need: marks behind the evidence, which are then
+// only counted, and the oldest ones of a session that has grown too large.
+func (x *session) cut() {
+	if x.fired() {
+		if n := x.room(); len(x.marks) > n {
+			x.post += uint32(len(x.marks) - n) //nolint:gosec // at most maxMarks
+			x.marks = x.marks[:n:n]            // capacity too: what lies behind belongs to the copy
+		}
+		return
+	}
+	if len(x.marks) > maxMarks {
+		x.drop(maxMarks / 4)
+		x.approx = true
+	}
+}
+
+func (x *session) drop(n int) {
+	x.marks, x.win = slices.Clone(x.marks[n:]), nil
+}
+
+// settle takes note that no signal before wm will come any more: the trigger is fixed, and
+// marks that are too old for any window to come are dropped. It is called before each add
+// and when time passes; its effect does not depend on how often.
+func (x *session) settle(c *Correlation, wm pipeline.Millis) {
+	if x.trig >= 0 && x.trigger.at < wm {
+		keep := min(len(x.marks), x.start+maxEvidence)
+		x.post += uint32(len(x.marks) - keep) //nolint:gosec // at most maxMarks
+		x.marks = slices.Clone(x.marks[x.start:keep])
+		x.start, x.trig, x.fixed = 0, -1, true
+	}
+	if x.fired() {
+		return
+	}
+	old := wm - pipeline.Millis(c.Span.Milliseconds())
+	const worth = 16 // fewer are not worth building the window anew
+	if n := len(x.marks); n >= worth && x.marks[n/2].at < old {
+		x.drop(sort.Search(n, func(i int) bool { return x.marks[i].at >= old }))
+	}
+}
+
+// join appends y, which lies behind x, to x: a signal between them closed the gap. y is not
+// fixed, because that signal is older than y and not late.
+func (x *session) join(c *Correlation, y *session) {
+	x.last, x.held = max(x.last, y.last), max(x.held, y.held)
+	x.approx = x.approx || y.approx
+	fixed := x.fixed
+	switch {
+	case x.fired() && x.post > 0:
+		x.post += uint32(len(y.marks)) + y.post //nolint:gosec // at most maxMarks
+	case fixed:
+		x.marks = slices.Concat(x.marks, y.marks)
+		x.post = y.post
+	default:
+		x.marks = slices.Concat(x.marks, y.marks)
+		x.post = y.post
+		x.rescan(c)
+	}
+	x.cut()
+}
+
+// size estimates the session's memory in bytes.
+func (x *session) size() int {
+	const fixedSize = 280
+	n := fixedSize + cap(x.marks)*markSize
+	for i := range x.marks {
+		n += len(x.marks[i].value)
+		if i == 0 || x.marks[i].note != x.marks[i-1].note {
+			n += x.marks[i].note.size()
+		}
+	}
+	return n
+}

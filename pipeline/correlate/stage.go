@@ -1,0 +1,318 @@
+package correlate
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/riposte-sec/riposte/pipeline"
+)
+
+// stageName stands in rejects.
+const stageName = "correlate"
+
+// Stats is what a stage counted since it was built. It is not part of the state.
+type Stats struct {
+	Signals   uint64 // read
+	Late      uint64 // behind the watermark
+	NoValue   uint64 // without the value that the correlation looks at
+	NoRule    uint64 // for a correlation that is not loaded
+	Alerts    uint64 // opened
+	Revisions uint64 // of alerts, the first ones not counted
+	Derived   uint64 // signals for other correlations
+	Evicted   uint64 // keys, for want of memory
+	Forgotten uint64 // sessions whose oldest signals were forgotten, for want of memory
+	Dropped   uint64 // keys in a restored state whose rule is gone or has another meaning now
+	Silenced  uint64 // alerts that noise control kept from incidents, all fates
+}
+
+// Stage is the correlate stage of one partition. Create it with New. Not safe for
+// concurrent use.
+type Stage struct {
+	cfg   Config
+	rules map[string]*rule
+	wm    pipeline.Millis // watermark
+	// newest is the greatest event time seen, and newestAt the append time of the record
+	// that brought the partition's newest record: while the partition idles, event time
+	// passes as fast as the broker's clock.
+	newest   pipeline.Millis
+	newestAt pipeline.Millis
+	alive    liveness
+	timers   timers
+	bytes    int
+	tenants  map[string]int // bytes by tenant
+	stats    Stats
+
+	sig   pipeline.Signal // decoded into, again and again
+	undo  undo
+	moved bool // watermark or clocks changed since the last commit
+}
+
+var _ pipeline.Stateful = (*Stage)(nil)
+
+// New builds a stage with an empty state.
+func New(cfg Config) (*Stage, error) {
+	if cfg.Rules == nil {
+		cfg.Rules = &Set{}
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Stage{cfg: cfg, rules: map[string]*rule{}, tenants: map[string]int{}, alive: liveness{}}
+	s.undo.reset()
+	for _, c := range cfg.Rules.list {
+		s.rules[c.ID] = newRule(c, cfg.Rules.loud(c.ID))
+	}
+	return s, nil
+}
+
+func newRule(c *Correlation, loud bool) *rule {
+	return &rule{id: c.ID, c: c, span: pipeline.Millis(c.Span.Milliseconds()), loud: loud, keys: map[string]*key{}}
+}
+
+// Stats returns what was counted so far.
+func (s *Stage) Stats() Stats { return s.stats }
+
+// Watermark returns the event time before which no signal is waited for any more.
+func (s *Stage) Watermark() pipeline.Millis { return s.wm }
+
+// StateBytes estimates the memory of the state.
+func (s *Stage) StateBytes() int { return s.bytes }
+
+// Process folds the signals of the batch into the state and appends alerts, as facts, and
+// signals for correlations of correlations to b.Out.
+func (s *Stage) Process(ctx context.Context, b *pipeline.Batch) error {
+	out := outputs{b: b}
+	for i := range b.In {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rec := &b.In[i]
+		b.Counts.In++
+		sig := &s.sig
+		if err := pipeline.DecodeSignal(rec.Value, sig, &b.Arena); err != nil {
+			b.Counts.Rejected++
+			_, reason := pipeline.FaultOf(err)
+			b.Reject(i, stageName, reason, err.Error())
+			continue
+		}
+		if sig.ID.IsZero() || sig.Rule == "" || sig.Tenant == "" || sig.At <= 0 {
+			b.Counts.Rejected++
+			b.Reject(i, stageName, "incomplete", "signal "+sig.ID.String())
+			continue
+		}
+		b.Counts.Live++
+		if s.apply(&out, sig, rec.Time) {
+			b.Counts.Late++
+		}
+	}
+	return nil
+}
+
+// Tick lets event time pass with the broker's clock while no signals come.
+func (s *Stage) Tick(_ context.Context, now pipeline.Millis, b *pipeline.Batch) error {
+	if s.newest == 0 || now <= s.newestAt {
+		return nil
+	}
+	s.pass(&outputs{b: b}, s.newest+(now-s.newestAt)-s.lateness())
+	return nil
+}
+
+func (s *Stage) lateness() pipeline.Millis { return pipeline.Millis(s.cfg.Lateness.Milliseconds()) }
+
+// apply is the whole transition: time passes up to the signal, then the signal is folded.
+// It reports whether the signal is late.
+func (s *Stage) apply(out *outputs, sig *pipeline.Signal, appended pipeline.Millis) (late bool) {
+	s.stats.Signals++
+	s.clock(out, sig, appended)
+	s.alive.saw(sig.Tenant, sig.Source, sig.At)
+	late = sig.At < s.wm
+	if late {
+		s.stats.Late++
+		sig.Flags = addFlag(sig.Flags, "late")
+	}
+	r := s.ruleOf(sig)
+	if r == nil {
+		s.stats.NoRule++
+		return late
+	}
+	step, ok := r.c.step(sig.Rule)
+	if !ok {
+		s.stats.NoRule++
+		return late
+	}
+	m := mark{at: sig.At, ingested: sig.Ingested, appended: appended, id: sig.ID, event: sig.Event, step: step, note: noteOf(sig)}
+	if !m.read(r.c, sig) {
+		s.stats.NoValue++
+		return late
+	}
+	group := cleanGroup(sig.Group)
+	if r.c.Type == FirstSeen {
+		s.learn(r, sig.Tenant, group, m)
+		group = append(group, strings.Split(m.value, "\x1f")...)
+	}
+	s.fold(out, r, sig.Tenant, group, m, late)
+	s.shed(out, r, sig.Tenant)
+	return late
+}
+
+// clock moves the watermark. A source whose clock is ahead must not make everybody else
+// late, so its time counts only up to the broker's.
+func (s *Stage) clock(out *outputs, sig *pipeline.Signal, appended pipeline.Millis) {
+	at := sig.At
+	if sig.Ingested > 0 {
+		at = min(at, sig.Ingested)
+	}
+	s.undo.clocks(s)
+	s.moved = true
+	s.newestAt = max(s.newestAt, appended)
+	if at > s.newest {
+		s.newest = at
+		s.pass(out, at-s.lateness())
+	}
+}
+
+func (s *Stage) ruleOf(sig *pipeline.Signal) *rule {
+	if sig.Step != "" {
+		return s.rules[sig.Step]
+	}
+	if s.cfg.Rules.byID[sig.Rule] != nil {
+		return nil // a correlation has no signals of its own
+	}
+	r := s.rules[sig.Rule]
+	if r == nil {
+		r = s.single(sig.Rule)
+	}
+	return r
+}
+
+// single makes the rule of a detection by itself.
+func (s *Stage) single(id string) *rule {
+	id = strings.Clone(id)
+	r := newRule(&Correlation{
+		ID: id, Type: Single, Rules: []string{id}, Span: s.cfg.Fold, Cond: Condition{Min: 1, HasMin: true},
+	}, s.cfg.Rules.loud(id))
+	s.rules[id] = r
+	return r
+}
+
+// cleanGroup copies the values and takes the separator of keys out of them, so that two
+// groups never look alike.
+func cleanGroup(group []string) []string {
+	out := slices.Clone(group)
+	for i, v := range out {
+		out[i] = strings.Clone(strings.ReplaceAll(v, "\x1f", "\u241f"))
+	}
+	return out
+}
+
+// fold puts m into its session and tells what came of it.
+func (s *Stage) fold(out *outputs, r *rule, tenant string, group []string, m mark, late bool) {
+	text := keyText(tenant, group)
+	k := s.touchNew(r, text)
+	switch {
+	case late:
+		s.foldLate(out, r, k, m)
+	case r.c.rising():
+		s.foldRising(out, r, k, m)
+	default:
+		k.wait(m)
+	}
+	s.settled(r, text, k)
+}
+
+func (s *Stage) foldRising(out *outputs, r *rule, k *key, m mark) {
+	from, to := k.near(m.at, r.span)
+	if from == to {
+		k.sessions = slices.Insert(slices.Clone(k.sessions), from, newSession(m))
+		to++
+	}
+	x := &k.sessions[from]
+	x.settle(r.c, s.wm)
+	for to-from > 1 {
+		y := k.sessions[from+1]
+		x.join(r.c, &y)
+		s.merged(out, r, k, x, &y)
+		k.sessions = slices.Delete(slices.Clone(k.sessions), from+1, from+2)
+		x, to = &k.sessions[from], to-1
+	}
+	approx := x.approx
+	changed := x.add(r.c, m)
+	if x.approx && !approx {
+		s.stats.Forgotten++
+	}
+	s.report(out, r, k, x, changed)
+}
+
+// foldLate treats a signal behind the watermark: it is counted in the episode that it falls
+// into; otherwise it is judged by itself, and further late ones join it for one span.
+func (s *Stage) foldLate(out *outputs, r *rule, k *key, m mark) {
+	from, to := k.near(m.at, r.span)
+	for i := from; i < to; i++ {
+		if x := &k.sessions[i]; x.fired() {
+			x.post++
+			x.held = max(x.held, s.wm+r.span)
+			s.report(out, r, k, x, false)
+			return
+		}
+	}
+	if !r.c.rising() {
+		return
+	}
+	x := newSession(m)
+	if x.add(r.c, m); !x.fired() {
+		return
+	}
+	x.settle(r.c, s.wm)
+	x.held = s.wm + r.span
+	k.sessions = slices.Insert(slices.Clone(k.sessions), from, x)
+	s.report(out, r, k, &k.sessions[from], true)
+}
+
+// expire closes what is over, and judges what was waiting for the watermark.
+func (s *Stage) expire(out *outputs, r *rule, k *key) {
+	if len(k.pending) > 0 {
+		s.judge(out, r, k)
+	}
+	kept := k.sessions[:0:0]
+	for i := range k.sessions {
+		x := &k.sessions[i]
+		if max(x.last+r.span, x.held) < s.wm {
+			s.closed(out, r, k, x)
+			continue
+		}
+		x.settle(r.c, s.wm)
+		kept = append(kept, *x)
+	}
+	k.sessions = kept
+}
+
+// settled takes stock of a key after a change.
+func (s *Stage) settled(r *rule, text string, k *key) {
+	size := 0
+	if len(k.sessions) == 0 && len(k.pending) == 0 {
+		delete(r.keys, text)
+	} else {
+		size = k.size(text)
+		s.schedule(r, text, k)
+	}
+	s.weigh(r, k, size)
+}
+
+// weigh books the memory of a key.
+func (s *Stage) weigh(r *rule, k *key, size int) {
+	d := size - k.bytes
+	k.bytes = size
+	r.bytes += d
+	s.bytes += d
+	if s.tenants[k.tenant] += d; s.tenants[k.tenant] == 0 {
+		delete(s.tenants, k.tenant)
+	}
+}
+
+func addFlag(flags []string, name string) []string {
+	if slices.Contains(flags, name) {
+		return flags
+	}
+	return append(slices.Clip(flags), name)
+}

@@ -1,0 +1,87 @@
+package correlate
+
+import (
+	"container/heap"
+	"strings"
+
+	"github.com/riposte-sec/riposte/pipeline"
+)
+
+// timer is a hint that a key may have something to do at a time. Hints can be stale: what
+// is due is decided by the key alone, so the heap needs no undo.
+type timer struct {
+	at   pipeline.Millis
+	rule string
+	key  string
+}
+
+type timers []timer
+
+// Len implements heap.Interface.
+func (t timers) Len() int { return len(t) }
+
+// Less implements heap.Interface: equal times are in the order of rule and key, so that
+// what falls due together has one order.
+func (t timers) Less(i, j int) bool {
+	if t[i].at != t[j].at {
+		return t[i].at < t[j].at
+	}
+	if c := strings.Compare(t[i].rule, t[j].rule); c != 0 {
+		return c < 0
+	}
+	return t[i].key < t[j].key
+}
+
+// Swap implements heap.Interface.
+func (t timers) Swap(i, j int) { t[i], t[j] = t[j], t[i] }
+
+// Push implements heap.Interface.
+func (t *timers) Push(x any) { *t = append(*t, x.(timer)) } //nolint:forcetypeassert // heap.Push below
+
+// Pop implements heap.Interface.
+func (t *timers) Pop() any {
+	old := *t
+	x := old[len(old)-1]
+	*t = old[:len(old)-1]
+	return x
+}
+
+// schedule makes sure that k is looked at when it has something to do.
+func (s *Stage) schedule(r *rule, text string, k *key) {
+	due := k.deadline(r)
+	if due == 0 || k.due != 0 && k.due <= due {
+		return // the hint that is there comes first and is renewed then
+	}
+	k.due = due
+	heap.Push(&s.timers, timer{at: due, rule: r.id, key: text})
+}
+
+// pass lets the watermark move to wm and does what falls due, in the order of the
+// deadlines. A deadline is over when the watermark is greater, because a signal at the
+// watermark itself is not late.
+func (s *Stage) pass(out *outputs, wm pipeline.Millis) {
+	if wm <= s.wm {
+		return
+	}
+	s.wm, s.moved = wm, true
+	for len(s.timers) > 0 && s.timers[0].at < wm {
+		t, _ := heap.Pop(&s.timers).(timer)
+		r := s.rules[t.rule]
+		if r == nil {
+			continue
+		}
+		k := r.keys[t.key]
+		if k == nil || k.due != t.at {
+			continue
+		}
+		if due := k.deadline(r); due >= wm || due > t.at {
+			k.due = 0
+			s.schedule(r, t.key, k)
+			continue
+		}
+		k = s.touch(r, t.key)
+		k.due = 0
+		s.expire(out, r, k)
+		s.settled(r, t.key, k)
+	}
+}

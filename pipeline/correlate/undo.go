@@ -1,0 +1,100 @@
+package correlate
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/riposte-sec/riposte/pipeline"
+)
+
+// undo is what the state was at the last commit, as far as it changed since.
+type undo struct {
+	keys   map[string]map[string]*key // by rule and key; nil: there was none
+	storms map[string]storm
+	saved  bool // the clocks below are set
+	wm     pipeline.Millis
+	newest pipeline.Millis
+	at     pipeline.Millis
+	alive  liveness
+}
+
+func (u *undo) reset() {
+	*u = undo{keys: map[string]map[string]*key{}, storms: map[string]storm{}}
+}
+
+// clocks saves the clocks before the first change of a transaction.
+func (u *undo) clocks(s *Stage) {
+	if !u.saved {
+		u.saved, u.wm, u.newest, u.at, u.alive = true, s.wm, s.newest, s.newestAt, s.alive.clone()
+	}
+}
+
+// touch returns the key, which must exist, to be changed.
+func (s *Stage) touch(r *rule, text string) *key {
+	k := r.keys[text]
+	m := s.undo.keys[r.id]
+	if m == nil {
+		m = map[string]*key{}
+		s.undo.keys[r.id] = m
+	}
+	if _, done := m[text]; !done {
+		var old *key
+		if k != nil {
+			old = k.clone()
+		}
+		m[text] = old
+	}
+	return k
+}
+
+// touchNew returns the key to be changed, a new one if there is none.
+func (s *Stage) touchNew(r *rule, text string) *key {
+	if k := s.touch(r, text); k != nil {
+		return k
+	}
+	k := &key{}
+	k.tenant, k.group = splitKey(text)
+	r.keys[text] = k
+	return k
+}
+
+// Commit makes the changes since the last one final.
+func (s *Stage) Commit() {
+	s.undo.reset()
+	s.moved = false
+}
+
+// Rollback takes back the changes since the last Commit. Windows are built anew when they
+// are needed, timers are hints and need only be there.
+func (s *Stage) Rollback() {
+	for _, id := range slices.Sorted(maps.Keys(s.undo.keys)) {
+		r := s.rules[id]
+		for text, old := range s.undo.keys[id] {
+			if now := r.keys[text]; now != nil {
+				s.weigh(r, now, 0)
+				delete(r.keys, text)
+			}
+			if old != nil {
+				s.putBack(r, text, old)
+			}
+		}
+	}
+	for id, st := range s.undo.storms {
+		s.rules[id].storm = st
+	}
+	if s.undo.saved {
+		s.wm, s.newest, s.newestAt, s.alive = s.undo.wm, s.undo.newest, s.undo.at, s.undo.alive
+	}
+	s.Commit()
+}
+
+// putBack makes k the key's state and books it.
+func (s *Stage) putBack(r *rule, text string, k *key) {
+	for i := range k.sessions {
+		k.sessions[i].win = nil
+	}
+	r.keys[text] = k
+	k.bytes, k.due = 0, 0
+	s.weigh(r, k, k.size(text))
+	s.schedule(r, text, k)
+}
