@@ -1,0 +1,189 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/riposte-sec/riposte/pipeline"
+)
+
+// assigned is called by the group when partitions are assigned, before the first of their
+// records is fetched: it makes the stage instances and restores their
+// state. What cannot be read now is an error, and the group tries again; a partition whose
+// state is unusable is left out, and so never fetched.
+func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	start := time.Now()
+	fresh, err := s.restoreAll(ctx, offsets)
+	if err != nil {
+		return nil, err
+	}
+	s.l.m.restoreTime.WithLabelValues(s.l.cfg.Stage).Observe(time.Since(start).Seconds())
+	out := make(map[string]map[int32]kgo.Offset, len(offsets))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, p := range fresh {
+		if old := s.parts[id]; old != nil {
+			s.drop(old)
+		}
+		s.parts[id] = p
+		if out[id.topic] == nil {
+			out[id.topic] = make(map[int32]kgo.Offset)
+		}
+		// The position is always a number: the client takes a partition without one for
+		// uncommitted and would go back to zero after an abort.
+		out[id.topic][id.partition] = kgo.NewOffset().At(p.next)
+		s.gts.Client().ResumeFetchPartitions(map[string][]int32{id.topic: {id.partition}}) // a former owner within this session may have paused it
+	}
+	s.l.setServes(len(s.parts))
+	s.l.waker.ring() // what was due while nobody served the partitions is due now
+	return out, nil
+}
+
+// restoreAll makes a part for every partition of offsets that can be served.
+func (s *session) restoreAll(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[tp]*part, error) {
+	fresh := make(map[tp]*part)
+	committed := make(map[tp]int64)
+	restores := make(map[tp]*restorer) // by input partition
+	for topic, partitions := range offsets {
+		for n, o := range partitions {
+			id := tp{topic, n}
+			p, err := s.newPart(id)
+			if err != nil {
+				return nil, err
+			}
+			fresh[id] = p
+			committed[id] = o.EpochOffset().Offset
+			if p.state != nil {
+				restores[id] = s.restorer(p)
+			}
+		}
+	}
+	if err := s.startOffsets(ctx, fresh, committed); err != nil {
+		return nil, err
+	}
+	refused, err := s.readStates(ctx, restores)
+	if err != nil {
+		return nil, err
+	}
+	for id, r := range restores {
+		err := refused[id]
+		if err == nil {
+			err = fresh[id].adopt(r, committed[id])
+		}
+		switch {
+		case err == nil:
+			s.l.accept(id)
+		case isUnusable(err):
+			s.l.refuse(id, fmt.Errorf("state of stage %s for %s[%d]: %w", s.l.cfg.Stage, id.topic, id.partition, err))
+			delete(fresh, id)
+		default:
+			return nil, err
+		}
+	}
+	return fresh, nil
+}
+
+// newPart makes a part with a new stage instance.
+func (s *session) newPart(id tp) (*part, error) {
+	topic := s.l.cfg.Kafka.Name(id.topic)
+	var st pipeline.Stage
+	err := guard(func() (err error) {
+		st, err = s.l.cfg.New(topic, id.partition)
+		return err
+	})
+	if err != nil {
+		return nil, pipeline.AsStop("factory", fmt.Errorf("stage for %s[%d]: %w", topic, id.partition, err))
+	}
+	p := &part{id: id, topic: topic, stage: st, seenAt: time.Now(), snap: snapshotAge{at: time.Now()}}
+	p.state, _ = st.(pipeline.Stateful)
+	return p, nil
+}
+
+func (s *session) restorer(p *part) *restorer {
+	return &restorer{
+		stage: s.l.cfg.Stage, version: s.l.cfg.Version, topic: p.topic, partition: p.id.partition,
+		fresh: func() (pipeline.Stateful, error) {
+			again, err := s.newPart(p.id)
+			if err != nil {
+				return nil, err
+			}
+			return again.state, nil
+		},
+	}
+}
+
+// adopt takes over what a restorer read, if it is whole and belongs to the committed
+// offset.
+func (p *part) adopt(r *restorer, committed int64) error {
+	state, err := r.finish(committed)
+	if err != nil {
+		return err
+	}
+	p.stage, p.state = state, state
+	p.seq, p.watermark = r.seq, r.watermark
+	p.snap = snapshotAge{at: time.Now(), bytes: r.snapBytes, since: r.sinceBytes}
+	return nil
+}
+
+// startOffsets sets where each part starts to read: at the committed offset, or at the
+// start of the partition if there is none.
+func (s *session) startOffsets(ctx context.Context, fresh map[tp]*part, committed map[tp]int64) error {
+	var unknown []tp
+	for id, p := range fresh {
+		if p.next = committed[id]; p.next < 0 {
+			unknown = append(unknown, id)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	starts, err := s.adm.ListStartOffsets(ctx, topicsOf(unknown)...)
+	if err != nil {
+		return fmt.Errorf("start of the input: %w", err)
+	}
+	for _, id := range unknown {
+		at, err := listed(starts, id)
+		if err != nil {
+			return err
+		}
+		fresh[id].next = at
+	}
+	return nil
+}
+
+// readStates feeds the restorers with the frames of their state partitions.
+func (s *session) readStates(ctx context.Context, restores map[tp]*restorer) (refused map[tp]error, err error) {
+	if len(restores) == 0 {
+		return nil, nil
+	}
+	input := make(map[tp]tp, len(restores)) // input partition by state partition
+	for id, r := range restores {
+		input[tp{s.l.cfg.Kafka.Topic(StateTopic(r.stage, r.topic)), r.partition}] = id
+	}
+	patience := s.l.cfg.TransactionTimeout + 10*time.Second
+	spans, err := settle(ctx, s.adm, slices.Collect(maps.Keys(input)), patience)
+	if err != nil {
+		return nil, err
+	}
+	broken, err := readSpans(ctx, s.l.cfg.Kafka, spans, func(p tp, r *kgo.Record) error {
+		err := guard(func() error { return restores[input[p]].add(r.Value) })
+		if _, panicked := errors.AsType[*panicError](err); panicked {
+			return fmt.Errorf("%w: %w", errDamaged, err)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	refused = make(map[tp]error, len(broken))
+	for p, err := range broken {
+		refused[input[p]] = err
+	}
+	return refused, nil
+}

@@ -1,0 +1,69 @@
+package run
+
+import (
+	"testing"
+
+	"github.com/riposte-sec/riposte/pipeline"
+)
+
+func TestEveryRecordIsProcessedExactlyOnceOverRestarts(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 3)
+	var all []string
+	for round := range 3 {
+		batch := append(lines(round*200, round*200+200, 17), lines(0, 40, 17)...) // and some again
+		r.produce(batch...)
+		all = append(all, batch...)
+		l := r.start(r.config("w1"))
+		r.drained(l)
+		l.stop(t)
+	}
+	equal(t, flat(r.read("out")), wantOut(all))
+}
+
+func TestStatelessStageKeepsOrderAndHeaders(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	c := r.config("w1")
+	c.New = func(string, int32) (pipeline.Stage, error) { return passStage{}, nil }
+	r.produce(lines(0, 100, 1)...)
+	l := r.start(c)
+	r.drained(l)
+	got := r.read("out")[0]
+	for i, v := range got {
+		if want := lines(i, i+1, 1)[0][3:]; v != want {
+			t.Fatalf("record %d: got %q, want %q", i, v, want)
+		}
+	}
+	if len(got) != 100 {
+		t.Errorf("got %d records, want 100", len(got))
+	}
+}
+
+func TestRejectsCarryTheRecordAndWhereItCameFrom(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	r.produce("a v1", "a bad2", "a v3")
+	l := r.start(r.config("w1"))
+	r.drained(l)
+	rejects := r.records(pipeline.TopicRejects)[0]
+	if len(rejects) != 1 {
+		t.Fatalf("got %d rejects, want 1", len(rejects))
+	}
+	got := map[string]string{"key": string(rejects[0].Key), "value": string(rejects[0].Value)}
+	for _, h := range rejects[0].Headers {
+		got[h.Key] = string(h.Value)
+	}
+	for key, want := range map[string]string{
+		"key": "a", "value": "bad2", "reject-topic": "in", "reject-partition": "0",
+		"reject-offset": "1", "reject-stage": "toy", "reject-reason": "bad", "reject-detail": "bad2",
+	} {
+		if got[key] != want {
+			t.Errorf("%s: got %q, want %q", key, got[key], want)
+		}
+	}
+	s := l.Stats()
+	if s.Read != 3 || s.Live != 2 || s.Rejected != 1 || s.Outputs["out"] != 2 {
+		t.Errorf("got %+v, want 3 read = 2 live + 1 rejected, 2 outputs", s)
+	}
+}

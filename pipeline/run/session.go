@@ -1,0 +1,286 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/plugin/kprom"
+
+	"github.com/riposte-sec/riposte/pipeline"
+)
+
+// session is one life of a lane's Kafka client. Everything in memory belongs to a session:
+// whatever is doubtful ends it, and the next one starts from what is committed.
+type session struct {
+	l   *Lane
+	gts *kgo.GroupTransactSession
+	adm *kadm.Client
+
+	mu    sync.Mutex
+	parts map[tp]*part // set by the group's goroutine, used by the lane's
+
+	// Of the lane's goroutine alone.
+	pace     pacer
+	nextTick time.Time
+	pool     []*work
+	scratch  []byte
+	trouble  backoff // of transactions that were aborted one after another
+}
+
+func newSession(ctx context.Context, l *Lane) (*session, error) {
+	c := &l.cfg
+	s := &session{
+		l: l, parts: make(map[tp]*part),
+		pace:    newPacer(c.MinInterval, c.MaxInterval),
+		trouble: backoff{first: 5 * time.Millisecond, most: time.Second},
+	}
+	if err := s.ensureState(ctx); err != nil {
+		return nil, err
+	}
+	opts, err := c.Kafka.options()
+	if err != nil {
+		return nil, err
+	}
+	topics := make([]string, len(c.Topics))
+	for i, t := range c.Topics {
+		topics[i] = c.Kafka.Topic(t)
+	}
+	opts = append(opts,
+		kgo.ClientID("riposte-"+l.label),
+		kgo.ConsumerGroup(Group(c.Kafka, c.Stage)),
+		kgo.InstanceID(fmt.Sprintf("%s.%s.%d", c.Worker, c.Stage, c.Lane)),
+		kgo.TransactionalID(fmt.Sprintf("%s%s/%s/%d", c.Kafka.Prefix, c.Stage, c.Worker, c.Lane)),
+		kgo.ConsumeTopics(topics...),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.SessionTimeout(c.SessionTimeout),
+		kgo.HeartbeatInterval(min(c.SessionTimeout/6, 3*time.Second)),
+		kgo.TransactionTimeout(c.TransactionTimeout),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.MaxDecompressBatchBytes(maxDecompress),
+		kgo.FetchMaxBytes(int32(min(c.MaxBytes, 1<<30))),
+		kgo.RecordPartitioner(partitioner{k: c.Kafka, keyed: kgo.StickyKeyPartitioner(nil)}),
+		kgo.ProducerBatchMaxBytes(MaxRecordBytes),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
+		kgo.ProducerLinger(0),
+		kgo.AdjustFetchOffsetsFn(s.assigned),
+		kgo.OnPartitionsRevoked(s.revoked),
+		kgo.OnPartitionsLost(s.revoked),
+		kgo.WithLogger(kafkaLog{l.log}),
+	)
+	if l.m.reg != nil {
+		labels := prometheus.Labels{"stage": c.Stage, "lane": strconv.Itoa(c.Lane)}
+		opts = append(opts, kgo.WithHooks(kprom.NewMetrics("riposte_kafka", kprom.Registerer(prometheus.WrapRegistererWith(labels, l.m.reg)))))
+	}
+	if s.gts, err = kgo.NewGroupTransactSession(opts...); err != nil {
+		return nil, fmt.Errorf("kafka client: %w", err)
+	}
+	s.adm = kadm.NewClient(s.gts.Client())
+	return s, nil
+}
+
+// ensureState creates the state topics that are missing and refuses others than the input
+// topics have partitions.
+func (s *session) ensureState(ctx context.Context) error {
+	c := &s.l.cfg
+	have, err := Partitions(ctx, c.Kafka, c.Topics...)
+	if err != nil {
+		return err
+	}
+	var specs []TopicSpec
+	for _, t := range c.Topics {
+		n, ok := have[t]
+		if !ok {
+			return fmt.Errorf("input topic %s does not exist", c.Kafka.Topic(t))
+		}
+		specs = append(specs, TopicSpec{Name: StateTopic(c.Stage, t), Partitions: n})
+	}
+	err = EnsureTopics(ctx, c.Kafka, specs...)
+	if errors.Is(err, ErrPartitions) {
+		return pipeline.AsStop("partitions", err)
+	}
+	return err
+}
+
+// run serves transactions until ctx is done or an error ends the session. The transaction
+// at hand when ctx ends is finished under work.
+func (s *session) run(ctx, work context.Context) error {
+	s.nextTick = time.Now()
+	for ctx.Err() == nil {
+		if err := s.cycle(ctx, work); err != nil {
+			if ctx.Err() != nil && ended(err) {
+				return nil
+			}
+			return err
+		}
+	}
+	return s.drain(work)
+}
+
+// drain waits for the calls that are under way and commits their results, so that a clean
+// end leaves nothing to check at the next start.
+func (s *session) drain(work context.Context) error {
+	s.l.effects.quiesce()
+	for work.Err() == nil {
+		running := s.l.effects.active()
+		t := &txn{s: s}
+		err := t.deliver(work)
+		if err == nil {
+			err = t.commit(work)
+		} else {
+			err = errors.Join(err, t.abort(work))
+		}
+		s.recycle(t)
+		if err != nil || running == 0 {
+			return err
+		}
+		wait, cancel := s.l.waker.until(work, time.Now().Add(time.Second))
+		<-wait.Done()
+		cancel()
+	}
+	return nil
+}
+
+// close ends the session. Partitions stay ours for a restart unless the lane shall leave.
+func (s *session) close() error {
+	s.mu.Lock()
+	for id, p := range s.parts {
+		s.drop(p)
+		delete(s.parts, id)
+	}
+	s.mu.Unlock()
+	s.l.setServes(0)
+	var err error
+	if s.l.cfg.Leave {
+		err = s.leave()
+	}
+	s.gts.Close()
+	return err
+}
+
+// leave takes a static member out of the group, which closing does not.
+func (s *session) leave() error {
+	c := &s.l.cfg
+	ctx, cancel := context.WithTimeout(s.gts.Client().Context(), 2*time.Second)
+	defer cancel()
+	_, err := s.adm.LeaveGroup(ctx, kadm.LeaveGroup(Group(c.Kafka, c.Stage)).
+		InstanceIDs(fmt.Sprintf("%s.%s.%d", c.Worker, c.Stage, c.Lane)).Reason("drained"))
+	if err != nil {
+		return fmt.Errorf("leave the group: %w", err)
+	}
+	return nil
+}
+
+// find returns the part of a partition, nil if it is not served.
+func (s *session) find(id tp) *part {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.parts[id]
+}
+
+// eachPart calls f for every part. f must be quick.
+func (s *session) eachPart(f func(*part)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.parts {
+		f(p)
+	}
+}
+
+// revoked forgets partitions. It runs on the group's goroutine; the transaction that may
+// be open on the lane's will be aborted by the GroupTransactSession, which noticed first.
+func (s *session) revoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for topic, partitions := range gone {
+		for _, n := range partitions {
+			id := tp{topic, n}
+			if p := s.parts[id]; p != nil {
+				s.drop(p)
+				delete(s.parts, id)
+			}
+		}
+	}
+	s.l.setServes(len(s.parts))
+}
+
+// drop lets go of a part: results of its calls are of no use any more. What was done, the
+// stage finds out by checking when the partition is served again.
+func (s *session) drop(p *part) { s.l.effects.taken(p.inbox.close()) }
+
+// ours returns the parts that the client itself holds to be ours, and forgets those that
+// it does not any more: of several revocations within one transaction it tells only the
+// first. Everything that is not driven by a fetched record must start here.
+func (s *session) ours() []*part {
+	held := s.gts.Client().CommittedOffsets()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ps []*part
+	for id, p := range s.parts {
+		_, ok := held[id.topic][id.partition]
+		switch {
+		case ok:
+			p.owned = true
+			ps = append(ps, p)
+		case p.owned:
+			s.drop(p)
+			delete(s.parts, id)
+		}
+	}
+	s.l.setServes(len(s.parts))
+	return ps
+}
+
+// partitioner sends state frames and rejects to the partition that they name, records with
+// a key where the key hashes to.
+type partitioner struct {
+	k     Kafka
+	keyed kgo.Partitioner
+}
+
+// ForTopic implements [kgo.Partitioner].
+func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
+	if byHand(p.k.Name(topic)) {
+		return pinned{}
+	}
+	return p.keyed.ForTopic(topic)
+}
+
+// byHand reports whether records of a topic name their partition themselves.
+func byHand(topic string) bool {
+	return topic == pipeline.TopicRejects || strings.HasPrefix(topic, statePrefix)
+}
+
+// pinned is a partitioner for records that name their partition.
+type pinned struct{}
+
+// RequiresConsistency implements [kgo.TopicPartitioner].
+func (pinned) RequiresConsistency(*kgo.Record) bool { return true }
+
+// Partition implements [kgo.TopicPartitioner].
+func (pinned) Partition(r *kgo.Record, n int) int { return int(r.Partition) % n }
+
+// kafkaLog passes the client's warnings and errors on.
+type kafkaLog struct{ log *slog.Logger }
+
+// Level implements [kgo.Logger].
+func (kafkaLog) Level() kgo.LogLevel { return kgo.LogLevelWarn }
+
+// Log implements [kgo.Logger].
+func (l kafkaLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+	if level == kgo.LogLevelError {
+		l.log.Warn("kafka: "+msg, keyvals...)
+		return
+	}
+	l.log.Info("kafka: "+msg, keyvals...)
+}

@@ -1,0 +1,161 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// ErrPartitions says that a topic has another number of partitions than it should. Keys
+// would move between partitions and leave their state behind, so this is never repaired
+// silently.
+var ErrPartitions = errors.New("partition count differs")
+
+// StateTopic returns the topic, without prefix, that holds the state of a stage for one of
+// its input topics.
+func StateTopic(stage, input string) string { return statePrefix + stage + "." + input }
+
+const statePrefix = "state."
+
+// TopicSpec is a topic that the pipeline needs.
+type TopicSpec struct {
+	Name string // without prefix
+	// Partitions must be the same for an input topic and its state topic. Positive.
+	Partitions int32
+	// Retention is how long records are kept. Zero keeps them for ever.
+	Retention time.Duration
+	// Compact keeps the newest record of each key instead of deleting by age.
+	Compact bool
+}
+
+// StateSpec returns the topic that holds a stage's state for input: as many partitions,
+// trimmed by the stage itself and by nothing else.
+func StateSpec(stage string, input TopicSpec) TopicSpec {
+	return TopicSpec{Name: StateTopic(stage, input.Name), Partitions: input.Partitions}
+}
+
+// EnsureTopics creates the topics that do not exist. It may be called by many processes at
+// once and again at any time. The error matches ErrPartitions if a topic exists with
+// another number of partitions; nothing is created then.
+func EnsureTopics(ctx context.Context, k Kafka, specs ...TopicSpec) error {
+	adm, err := k.admin()
+	if err != nil {
+		return err
+	}
+	defer adm.Close()
+	return ensureTopics(ctx, k, adm, specs)
+}
+
+func ensureTopics(ctx context.Context, k Kafka, adm *kadm.Client, specs []TopicSpec) error {
+	there, err := adm.ListTopics(ctx)
+	if err != nil {
+		return fmt.Errorf("list topics: %w", err)
+	}
+	var missing []TopicSpec
+	var errs []error
+	for _, s := range specs {
+		if s.Partitions <= 0 {
+			errs = append(errs, fmt.Errorf("topic %s: %d partitions: want at least one", s.Name, s.Partitions))
+			continue
+		}
+		detail, ok := there[k.Topic(s.Name)]
+		if !ok || errors.Is(detail.Err, kerr.UnknownTopicOrPartition) {
+			missing = append(missing, s)
+			continue
+		}
+		errs = append(errs, checkPartitions(k, detail, s))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, s := range missing {
+		if err := createTopic(ctx, k, adm, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func createTopic(ctx context.Context, k Kafka, adm *kadm.Client, s TopicSpec) error {
+	name := k.Topic(s.Name)
+	_, err := adm.CreateTopic(ctx, s.Partitions, -1, s.configs(), name)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, kerr.TopicAlreadyExists) {
+		return fmt.Errorf("create topic %s: %w", name, err)
+	}
+	// Somebody was faster: what they made must be what we want.
+	there, err := adm.ListTopics(ctx, name)
+	if err != nil {
+		return fmt.Errorf("list topic %s: %w", name, err)
+	}
+	return checkPartitions(k, there[name], s)
+}
+
+func checkPartitions(k Kafka, have kadm.TopicDetail, want TopicSpec) error {
+	if have.Err != nil {
+		return fmt.Errorf("topic %s: %w", k.Topic(want.Name), have.Err)
+	}
+	if n := len(have.Partitions); n != int(want.Partitions) {
+		return fmt.Errorf("topic %s: %w: it has %d, the configuration says %d: "+
+			"keys would change partition and lose their state; set the configuration to %d, or move to topics with another prefix",
+			k.Topic(want.Name), ErrPartitions, n, want.Partitions, n)
+	}
+	return nil
+}
+
+// configs returns the topic's configuration. Append time is the one clock of the pipeline.
+func (s TopicSpec) configs() map[string]*string {
+	retention := int64(-1)
+	if s.Retention > 0 {
+		retention = s.Retention.Milliseconds()
+	}
+	policy := "delete"
+	if s.Compact {
+		policy = "compact"
+	}
+	return map[string]*string{
+		"message.timestamp.type": kadm.StringPtr("LogAppendTime"),
+		"max.message.bytes":      kadm.StringPtr(strconv.Itoa(MaxRecordBytes)),
+		"cleanup.policy":         kadm.StringPtr(policy),
+		"retention.ms":           kadm.StringPtr(strconv.FormatInt(retention, 10)),
+		"retention.bytes":        kadm.StringPtr("-1"),
+	}
+}
+
+// Partitions returns how many partitions each of the topics has, by name without prefix.
+// A topic that does not exist is not in the result.
+func Partitions(ctx context.Context, k Kafka, names ...string) (map[string]int32, error) {
+	adm, err := k.admin()
+	if err != nil {
+		return nil, err
+	}
+	defer adm.Close()
+	full := make([]string, len(names))
+	for i, n := range names {
+		full[i] = k.Topic(n)
+	}
+	there, err := adm.ListTopics(ctx, full...)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	got := make(map[string]int32, len(names))
+	for _, t := range slices.Sorted(maps.Keys(there)) {
+		switch d := there[t]; {
+		case errors.Is(d.Err, kerr.UnknownTopicOrPartition):
+		case d.Err != nil:
+			return nil, fmt.Errorf("topic %s: %w", t, d.Err)
+		default:
+			got[k.Name(t)] = int32(len(d.Partitions))
+		}
+	}
+	return got, nil
+}

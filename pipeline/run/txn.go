@@ -1,0 +1,371 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/riposte-sec/riposte/internal/crash"
+	"github.com/riposte-sec/riposte/pipeline"
+)
+
+// txn is what one transaction holds so far.
+type txn struct {
+	s       *session
+	begun   bool
+	started time.Time
+	records int
+	bytes   int64
+	behind  lagging
+	full    bool // end now, whatever the interval says
+	touched []*touch
+	// firstFrame is the first state frame that was produced.
+	firstFrame *kgo.Record
+
+	mu     sync.Mutex
+	failed error // first record that could not be produced; set by the client's goroutines
+}
+
+// touch is what a transaction does to one partition.
+type touch struct {
+	part      *part
+	next      int64 // input offset after the transaction
+	skipped   bool  // the client does not know that reading goes on at next
+	watermark pipeline.Millis
+	seq       uint64
+	frames    int64 // bytes of state written
+	returns   int   // results of calls that the batches took
+	works     []*work
+}
+
+// stageError says that the stage failed on a partition.
+type stageError struct {
+	part    *part
+	records int // in the batch at hand; 0 for time or results of calls
+	err     error
+}
+
+func (e *stageError) Error() string {
+	return fmt.Sprintf("stage on %s[%d]: %v", e.part.topic, e.part.id.partition, e.err)
+}
+func (e *stageError) Unwrap() error { return e.err }
+
+// cycle serves one transaction, or one wait without any.
+func (s *session) cycle(ctx, work context.Context) error {
+	t := &txn{s: s}
+	defer s.recycle(t)
+	err := t.gather(ctx, work)
+	if err == nil {
+		return t.commit(work)
+	}
+	if aborted := t.abort(work); aborted != nil {
+		return errors.Join(err, aborted)
+	}
+	failed, ok := errors.AsType[*stageError](err)
+	if !ok {
+		return err
+	}
+	return s.stageFailed(ctx, failed)
+}
+
+// gather fills the transaction until its time is over or it is full.
+func (t *txn) gather(ctx, work context.Context) error {
+	s := t.s
+	until := s.nextTick
+	for {
+		if err := t.poll(ctx, work, until); err != nil {
+			return err
+		}
+		if err := t.deliver(work); err != nil {
+			return err
+		}
+		now := time.Now()
+		if !now.Before(s.nextTick) {
+			s.nextTick = now.Add(s.l.cfg.TickEvery)
+			s.measure()
+			if err := t.idleTicks(work, now); err != nil {
+				return err
+			}
+		}
+		if !t.begun {
+			return nil
+		}
+		until = t.started.Add(s.pace.interval())
+		if t.full || ctx.Err() != nil || !now.Before(until) {
+			return nil
+		}
+	}
+}
+
+// poll processes what the client has, or waits for it until a point in time.
+func (t *txn) poll(ctx, work context.Context, until time.Time) error {
+	s := t.s
+	wait, cancel := s.l.waker.until(ctx, until)
+	fetches := s.gts.PollRecords(wait, t.room())
+	cancel()
+	if err := t.fetchErrors(fetches); err != nil {
+		return err
+	}
+	crash.Point(crash.AfterPoll)
+	var err error
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		if err == nil && len(f.Records) > 0 {
+			err = t.take(work, f)
+		}
+	})
+	return err
+}
+
+// carefulRecords is how many records are polled while a partition is searched for the one
+// that makes its stage fail: the search repeats them often.
+const carefulRecords = 256
+
+// room is how many records the transaction may still take.
+func (t *txn) room() int {
+	n := max(1, t.s.l.cfg.MaxRecords-t.records)
+	t.s.eachPart(func(p *part) {
+		if p.careful {
+			n = min(n, carefulRecords)
+		}
+	})
+	return n
+}
+
+// take processes the records of one partition.
+func (t *txn) take(work context.Context, f kgo.FetchTopicPartition) error {
+	s := t.s
+	p := s.find(tp{f.Topic, f.Partition})
+	if p == nil {
+		return fmt.Errorf("BUG: records of %s[%d], which is not served", f.Topic, f.Partition)
+	}
+	if err := t.begin(); err != nil {
+		return err
+	}
+	p.owned, p.seenAt, p.highest = true, time.Now(), f.HighWatermark
+	u := t.touch(p)
+	last := f.Records[len(f.Records)-1]
+	if f.Records[0].Offset < u.next {
+		return fmt.Errorf("BUG: %s[%d]: read offset %d again, %d is next", f.Topic, f.Partition, f.Records[0].Offset, u.next)
+	}
+	// A few records may always have arrived since the fetch: behind means more than a batch.
+	t.behind = t.behind || lagging(f.HighWatermark-last.Offset > int64(s.l.cfg.MaxBatch))
+	s.l.m.lag.WithLabelValues(s.l.cfg.Stage, s.l.label).Set(float64(max(0, f.HighWatermark-last.Offset-1)))
+	if p.careful {
+		t.full = true
+		return t.processCarefully(work, u, f.Records)
+	}
+	for rs := f.Records; len(rs) > 0; {
+		n := min(len(rs), s.l.cfg.MaxBatch)
+		if err := t.process(work, u, rs[:n]); err != nil {
+			return err
+		}
+		rs = rs[n:]
+	}
+	return nil
+}
+
+// begin begins the transaction if it has not begun.
+func (t *txn) begin() error {
+	if t.begun {
+		return nil
+	}
+	if err := t.s.gts.Begin(); err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	t.begun, t.started = true, time.Now()
+	return nil
+}
+
+// touch returns what the transaction does to p.
+func (t *txn) touch(p *part) *touch {
+	for _, u := range t.touched {
+		if u.part == p {
+			return u
+		}
+	}
+	u := &touch{part: p, next: p.next, watermark: p.watermark, seq: p.seq}
+	t.touched = append(t.touched, u)
+	return u
+}
+
+// taken returns how many results of calls the transaction took for p.
+func (t *txn) taken(p *part) int {
+	for _, u := range t.touched {
+		if u.part == p {
+			return u.returns
+		}
+	}
+	return 0
+}
+
+// process lets the stage work on records, lets time pass to the newest of them, and
+// produces what came of it.
+func (t *txn) process(ctx context.Context, u *touch, rs []*kgo.Record) error {
+	w, err := t.compute(ctx, u, rs)
+	if err != nil {
+		return err
+	}
+	t.accept(u, w, rs)
+	return nil
+}
+
+// compute runs the stage. On an error the stage holds a half-done change: the caller must
+// roll it back.
+func (t *txn) compute(ctx context.Context, u *touch, rs []*kgo.Record) (*work, error) {
+	s, p := t.s, u.part
+	w := s.work(p)
+	w.read(rs)
+	w.batch.Returns = p.inbox.peek(w.batch.Returns)
+	// Results that an earlier batch of the transaction took are not taken twice.
+	w.batch.Returns = w.batch.Returns[min(u.returns, len(w.batch.Returns)):]
+	start := time.Now()
+	err := guard(func() error {
+		if err := p.stage.Process(ctx, &w.batch); err != nil {
+			return err
+		}
+		if p.state == nil {
+			return nil
+		}
+		now := max(u.watermark, w.newest)
+		return p.state.Tick(ctx, now, &w.batch)
+	})
+	s.l.m.processSeconds.WithLabelValues(s.l.cfg.Stage).Observe(time.Since(start).Seconds())
+	if err == nil {
+		err = w.fits()
+	}
+	if err != nil {
+		s.put(w)
+		return nil, &stageError{part: p, records: len(rs), err: err}
+	}
+	return w, nil
+}
+
+// accept takes over a computed batch: it is produced, and counts when the transaction
+// commits.
+func (t *txn) accept(u *touch, w *work, rs []*kgo.Record) {
+	u.works = append(u.works, w)
+	u.watermark = max(u.watermark, w.newest)
+	u.returns += len(w.batch.Returns)
+	if len(rs) > 0 {
+		u.next = rs[len(rs)-1].Offset + 1
+	}
+	t.records += len(rs)
+	t.bytes += w.bytes
+	cfg := &t.s.l.cfg
+	t.full = t.full || t.records >= cfg.MaxRecords || t.bytes >= cfg.MaxBytes
+	t.produce(w)
+	crash.Point(crash.AfterProduce)
+}
+
+// deliver gives the results of calls to partitions that had no records meanwhile.
+func (t *txn) deliver(ctx context.Context) error {
+	var waiting []*part
+	t.s.eachPart(func(p *part) {
+		if n, _ := p.inbox.counts(); n > t.taken(p) {
+			waiting = append(waiting, p)
+		}
+	})
+	return t.without(ctx, waiting, func(u *touch) error {
+		if err := t.begin(); err != nil {
+			return err
+		}
+		return t.process(ctx, u, nil)
+	})
+}
+
+// idleTicks lets time pass on partitions that had no records for a while. Their clock is
+// the runtime's: they have read all that the last fetch knew of.
+func (t *txn) idleTicks(ctx context.Context, now time.Time) error {
+	s := t.s
+	var idle []*part
+	s.eachPart(func(p *part) {
+		if p.state != nil && now.Sub(p.seenAt) >= s.l.cfg.TickEvery {
+			idle = append(idle, p)
+		}
+	})
+	return t.without(ctx, idle, func(u *touch) error { return t.tick(ctx, u) })
+}
+
+// without runs f for those of the parts that are ours, without records.
+func (t *txn) without(ctx context.Context, parts []*part, f func(*touch) error) error {
+	if len(parts) == 0 {
+		return nil
+	}
+	held := make(map[*part]bool, len(parts))
+	for _, p := range t.s.ours() {
+		held[p] = true
+	}
+	for _, p := range parts {
+		if !held[p] || ctx.Err() != nil {
+			continue
+		}
+		if err := f(t.touch(p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tick lets time pass on one idle partition. If nothing comes of it there is nothing to
+// commit either.
+func (t *txn) tick(ctx context.Context, u *touch) error {
+	s, p := t.s, u.part
+	w := s.work(p)
+	now := max(u.watermark, s.l.now())
+	err := guard(func() error { return p.state.Tick(ctx, now, &w.batch) })
+	if err == nil {
+		err = w.fits()
+	}
+	if err != nil {
+		s.put(w)
+		return &stageError{part: p, err: err}
+	}
+	s.scratch = p.state.AppendDelta(s.scratch[:0])
+	if len(s.scratch)+len(w.batch.Out)+len(w.batch.Calls)+len(w.batch.Rejects) == 0 {
+		s.put(w)
+		return nil
+	}
+	if err := t.begin(); err != nil {
+		return err
+	}
+	t.accept(u, w, nil)
+	return nil
+}
+
+// fetchErrors handles what came instead of records.
+func (t *txn) fetchErrors(fetches kgo.Fetches) error {
+	var out error
+	fetches.EachError(func(topic string, n int32, err error) {
+		session, isSession := errors.AsType[*kgo.ErrGroupSession](err)
+		large, isLarge := errors.AsType[*kgo.ErrDecompressTooLarge](err)
+		switch {
+		case out != nil:
+		case isLarge:
+			out = t.skip(large)
+		case isSession:
+			out = t.s.groupTrouble(session.Err)
+		case n < 0 && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
+			// The wait is over.
+		default:
+			out = fmt.Errorf("fetch %s[%d]: %w", topic, n, err)
+		}
+	})
+	return out
+}
+
+// groupTrouble handles an error of the group's own loop, which goes on by itself unless it
+// cannot.
+func (s *session) groupTrouble(err error) error {
+	err = classify(err)
+	fault, reason := pipeline.FaultOf(err)
+	if fault == pipeline.FaultStop {
+		return err
+	}
+	s.l.m.retries.WithLabelValues(s.l.cfg.Stage, "group_"+reason).Inc()
+	s.l.log.Warn("consumer group in trouble, it tries again", "err", err)
+	return nil
+}
