@@ -47,7 +47,7 @@ func (m *Machine) Eval(ctx context.Context, e Entry, in Input) (Result, error) {
 		return Result{}, err
 	}
 	ep := &m.prog.entries[e]
-	v, err := m.answer(ep.plan, ep.cause)
+	v, err := m.answer(ep)
 	if err == nil {
 		return Result{val: v, revision: m.prog.revision}, nil
 	}
@@ -62,17 +62,21 @@ func final(err error) bool {
 	return errors.Is(err, ErrBudget) || errors.Is(err, ErrMemory) || errors.Is(err, ErrCanceled) || errors.Is(err, ErrInput)
 }
 
-// answer runs a plan and returns the document.
-func (m *Machine) answer(plan int32, cause error) (Value, error) {
-	if plan < 0 {
-		return Value{}, fmt.Errorf("%w: %w", errUnsupported, cause)
+// answer runs the machine on an entry point and returns the document.
+func (m *Machine) answer(ep *entryPoint) (Value, error) {
+	if ep.plan < 0 {
+		return Value{}, fmt.Errorf("%w: %w", errUnsupported, ep.cause)
 	}
 	m.results = m.results[:0]
-	v, err := m.run(plan)
+	n := ep.plan
+	if ep.callee >= 0 {
+		n = ep.callee
+	}
+	v, err := m.run(n)
 	if err == nil && m.prog.strict {
 		err = m.fault
 	}
-	if err != nil || v.Defined() || len(m.results) == 0 {
+	if err != nil || ep.callee >= 0 || len(m.results) == 0 {
 		return v, err
 	}
 	if len(m.results) > 1 || m.results[0].k != KindObject {

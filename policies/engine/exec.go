@@ -1,5 +1,7 @@
 package engine
 
+import "cmp"
+
 // exec runs f on the registers r. The result is undefined if f returns nothing.
 func (m *Machine) exec(f *function, r []Value) (Value, error) {
 	code := f.code
@@ -120,6 +122,7 @@ func (m *Machine) call(n int32, args []int32, r []Value) (Value, error) {
 	f := m.code.fns[n]
 	if f.memo >= 0 {
 		if e := &m.memo[f.memo]; e.epoch == m.epoch && e.env == m.env {
+			m.fault = cmp.Or(m.fault, e.fault)
 			return e.val, nil
 		}
 	}
@@ -129,7 +132,9 @@ func (m *Machine) call(n int32, args []int32, r []Value) (Value, error) {
 	if err := m.spend(f.charges); err != nil {
 		return Value{}, err
 	}
-	mark := m.stack
+	before := m.fault
+	m.fault = nil
+	cur, off := m.stack.cur, m.stack.off
 	regs := m.frame(f)
 	for i, p := range f.params {
 		if i < len(args) {
@@ -137,11 +142,12 @@ func (m *Machine) call(n int32, args []int32, r []Value) (Value, error) {
 		}
 	}
 	v, err := m.exec(f, regs)
-	m.stack.cur, m.stack.off = mark.cur, mark.off
+	m.stack.cur, m.stack.off = cur, off
 	m.depth--
 	if f.memo >= 0 && err == nil {
-		m.memo[f.memo] = memoEntry{m.epoch, m.env, v}
+		m.memo[f.memo] = memoEntry{m.epoch, m.env, v, m.fault}
 	}
+	m.fault = cmp.Or(before, m.fault)
 	return v, err
 }
 

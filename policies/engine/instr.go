@@ -67,6 +67,9 @@ type function struct {
 	memo    int             // slot in the memo table, or -1
 	index   *blockIndex     // candidates among the blocks, or nil
 	charges int             // instructions charged per call
+	guards  [][]guard       // of each rule; nil if none were looked for
+	fixed   bool            // reads the unchanged input and data documents, takes no arguments
+	total   bool            // may return something although no rule does anything
 }
 
 // site is one place that calls a builtin.

@@ -80,7 +80,7 @@ func Load(ctx context.Context, cfg Config) (*Program, error) {
 		return nil, fmt.Errorf("engine: data: %w", err)
 	}
 	seal(&data)
-	if p.code, err = lower(good, &data, nil, cfg.off); err != nil {
+	if p.code, err = lower(good, &data, nil, p.strict, cfg.off); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	p.addEntries(cfg.Entrypoints, bad)

@@ -27,6 +27,7 @@ type lowering struct {
 	builtins map[string]*topdown.Builtin
 	decls    map[string]*ir.BuiltinFunc
 	data     *Value // the data document, if it is fixed
+	strict   bool   // errors of builtins are reported: do not skip them
 	trueK    int32
 	falseK   int32
 }
@@ -39,9 +40,10 @@ type variant struct {
 }
 
 // lower compiles pol. data is nil when the data document is not known yet.
-func lower(pol *ir.Policy, data *Value, builtins map[string]*topdown.Builtin, off features) (*code, error) {
+func lower(pol *ir.Policy, data *Value, builtins map[string]*topdown.Builtin, strict bool, off features) (*code, error) {
 	l := &lowering{
-		pol: pol, out: &code{fields: newFieldTrie()}, off: off, builtins: builtins, data: data,
+		strict: strict,
+		pol:    pol, out: &code{fields: newFieldTrie()}, off: off, builtins: builtins, data: data,
 		funcs: map[string]*ir.Func{}, variants: map[variant]int32{}, consts: map[string]int32{},
 		decls: map[string]*ir.BuiltinFunc{},
 	}
@@ -111,6 +113,7 @@ func (l *lowering) function(v variant) error {
 		memo = l.out.memos
 		l.out.memos++
 	}
+	f.fn.fixed = len(src.Params) == 2 && v.rooted && v.dataSet
 	l.out.fns[l.variants[v]] = f.end(memo)
 	return nil
 }
@@ -118,18 +121,19 @@ func (l *lowering) function(v variant) error {
 // blocks lowers the blocks of a function; with an index if that pays.
 func (f *lowerFn) blocks(src *ir.Func) error {
 	if !f.l.off.noIndex && f.rooted {
-		if segs := segmentsOf(f, src); segs != nil {
-			return f.indexed(segs)
-		}
+		return f.ruleBlocks(src)
 	}
-	return f.sequence(src.Blocks)
+	return f.sequence(src.Blocks, nil)
 }
 
-// sequence lowers blocks that run one after the other.
-func (f *lowerFn) sequence(blocks []*ir.Block) error {
+// sequence lowers blocks that run one after the other, and then the blocks rest.
+func (f *lowerFn) sequence(blocks, rest []*ir.Block) error {
 	for i, b := range blocks {
 		f.after = f.after[:0]
 		for _, later := range blocks[i+1:] {
+			f.after = append(f.after, later.Stmts)
+		}
+		for _, later := range rest {
 			f.after = append(f.after, later.Stmts)
 		}
 		if err := f.nested(b); err != nil {

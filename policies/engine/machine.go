@@ -59,6 +59,7 @@ type evalOptions struct {
 type memoEntry struct {
 	epoch, env uint32
 	val        Value
+	fault      error // first error of a builtin on the way to val
 }
 
 // iterator walks a collection; keys is nil for arrays.
@@ -128,12 +129,14 @@ func (m *Machine) run(n int32) (v Value, err error) {
 			v, err = Value{}, recovered(p)
 		}
 	}()
-	f := m.code.fns[n]
-	r := m.frame(f)
-	if f.regs > 1 {
-		r[1] = m.data
+	if f := m.code.fns[n]; !f.fixed {
+		r := m.frame(f)
+		if f.regs > 1 {
+			r[1] = m.data
+		}
+		return m.exec(f, r)
 	}
-	return m.exec(f, r)
+	return m.call(n, nil, nil)
 }
 
 // recovered turns a panic into an error: the memory cap unwinds by panic, and

@@ -44,11 +44,12 @@ func (p plugin) PrepareForEval(_ context.Context, pol *ir.Policy, opts ...rego.P
 	for _, o := range opts {
 		o(&cfg)
 	}
-	c, err := lower(pol, nil, cfg.BuiltinFuncs(), p.off)
+	// Whether the evaluation is strict is not known before Eval.
+	c, err := lower(pol, nil, cfg.BuiltinFuncs(), true, p.off)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	return &query{prog: &Program{code: c, limits: Limits{}.withDefaults()}}, nil
+	return &query{prog: &Program{code: c, limits: Limits{}.withDefaults(), strict: true}}, nil
 }
 
 // query is one prepared query of OPA's rego package.

@@ -54,9 +54,10 @@ type Program struct {
 }
 
 type entryPoint struct {
-	name  string
-	plan  int32 // function of its plan, or -1
-	cause error // why there is none
+	name   string
+	plan   int32 // function of its plan, or -1
+	callee int32 // function that the plan only calls, or -1
+	cause  error // why there is no plan
 }
 
 func (p *Program) addEntries(names []string, bad map[string]error) {
@@ -65,9 +66,9 @@ func (p *Program) addEntries(names []string, bad map[string]error) {
 		plans[n] = p.code.entries[i]
 	}
 	for _, n := range names {
-		e := entryPoint{name: n, plan: -1, cause: bad[n]}
+		e := entryPoint{name: n, plan: -1, callee: -1, cause: bad[n]}
 		if f, ok := plans[n]; ok {
-			e.plan = f
+			e.plan, e.callee = f, p.code.calleeOf(f)
 		}
 		p.entries = append(p.entries, e)
 	}
