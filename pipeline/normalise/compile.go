@@ -207,6 +207,10 @@ func (c *compiler) slot(path string) int {
 	c.plan.slots++
 	c.slots[path] = s
 	c.place(path, s)
+	if c.doc.folded {
+		outer, inner, _ := strings.Cut(path, ".")
+		c.place(strings.TrimSuffix(strings.ToLower(outer)+"."+inner, "."), s)
+	}
 	for _, root := range c.doc.roots {
 		c.place(root+"."+path, s)
 	}

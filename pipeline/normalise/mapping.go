@@ -16,6 +16,7 @@ import (
 //	source: zeek                  # <source> of raw.<source>
 //	roots: [Event.EventData]      # every path is looked for below these too
 //	also: {_path: ["@stream"]}    # other paths of the same value
+//	folded: true                  # the outermost names may stand in lower case
 //	absent: ["-"]                 # texts that mean "no value"; the empty text always does
 //	requires: [_path]             # what every event of the source has
 //	batch: Records                # a list that shows that the record is many events
@@ -50,6 +51,7 @@ type document struct {
 	severity  []valueSpec
 	classFrom string
 	identity  bool
+	folded    bool
 	fields    fieldSpecs
 	groups    map[string]fieldSpecs
 	entities  []entitySpec
@@ -127,7 +129,7 @@ func parse(file string, text []byte) (*document, error) {
 	}
 	d := &document{groups: map[string]fieldSpecs{}}
 	p.members(root.Content[0], func(key string, k, v *yaml.Node) bool { return p.top(d, key, v) },
-		"source", "roots", "also", "absent", "requires", "batch", "id", "id_length", "volatile", "time", "severity",
+		"source", "roots", "also", "folded", "absent", "requires", "batch", "id", "id_length", "volatile", "time", "severity",
 		"class_from", "identity", "fields", "groups", "entities", "classes")
 	if d.source == "" {
 		p.errorf(root.Content[0], "source is missing")
@@ -187,6 +189,8 @@ func (p *parser) top(d *document, key string, v *yaml.Node) bool {
 		d.severity = p.values(v)
 	case "class_from":
 		d.classFrom = p.text(v)
+	case "folded":
+		d.folded = p.truth(v)
 	case "identity":
 		d.identity = p.truth(v)
 	case "fields":

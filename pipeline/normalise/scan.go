@@ -129,7 +129,10 @@ func (s *scanner) value(i int, n *node, depth int) int {
 		i = s.number(i)
 	}
 	if i >= 0 && n != nil && n.slot >= 0 {
-		s.slots[n.slot] = span{uint32(from), uint32(i), kind}
+		// A value inside this one may be the same to the mapping; the inner one counts.
+		if sp := &s.slots[n.slot]; sp.kind == spanNone || int(sp.from) < from {
+			*sp = span{uint32(from), uint32(i), kind}
+		}
 	}
 	return i
 }
