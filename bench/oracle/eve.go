@@ -7,12 +7,22 @@ import (
 	"time"
 )
 
-// The signatures of generated alerts. The numbers are from the range that is free for
-// local rules.
-const (
-	quietSignature   = 1009001 // ordinary traffic; no shipped detection names it
-	TriggerSignature = 1009002 // the rule under test matches alert.signature_id of this value
+// signature is an IDS rule. The numbers are from the range that is free for local rules.
+type signature struct {
+	id       int
+	name     string
+	category string
+	severity int // 1 is worst
+}
+
+var (
+	quiet = signature{1009001, "ORACLE POLICY Ordinary request over plain HTTP", "Misc activity", 3}
+	// The category is what the shipped detection named by TriggerRule matches.
+	loud = signature{1009002, "ORACLE TROJAN Observed check-in to a server under test", "A Network Trojan was detected", 1}
 )
+
+// TriggerRule is the shipped detection that matches triggers and nothing else of a plan.
+const TriggerRule = "ids_command_and_control"
 
 const eveTime = "2006-01-02T15:04:05.000000-0700"
 
@@ -22,8 +32,7 @@ type flow struct {
 	at        time.Time
 	src, dst  string
 	sport     uint16
-	signature int
-	severity  int
+	signature signature
 	out, in   int
 }
 
@@ -35,20 +44,13 @@ func (f *flow) append(dst []byte) []byte {
 	dst = strconv.AppendUint(dst, f.seq, 10)
 	dst = fmt.Appendf(dst, `,"in_iface":"bond0","event_type":"alert","src_ip":"%s","src_port":%d,"dest_ip":"%s","dest_port":80,"proto":"TCP","tx_id":0,`, f.src, f.sport, f.dst)
 	dst = fmt.Appendf(dst, `"alert":{"action":"allowed","gid":1,"signature_id":%d,"rev":2,"signature":"%s","category":"%s","severity":%d},`,
-		f.signature, signatureName(f.signature), "Misc activity", f.severity)
+		f.signature.id, f.signature.name, f.signature.category, f.signature.severity)
 	dst = fmt.Appendf(dst, `"http":{"hostname":"host%d.oracle.example","url":"/v1/items/%d?page=%d","http_user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0","http_content_type":"application/json","http_method":"GET","protocol":"HTTP/1.1","status":200,"length":%d},`,
 		f.sport%512, f.seq, f.sport, f.in)
 	dst = fmt.Appendf(dst, `"app_proto":"http","flow":{"pkts_toserver":%d,"pkts_toclient":%d,"bytes_toserver":%d,"bytes_toclient":%d,"start":"`,
 		1+f.out/700, 1+f.in/1200, f.out, f.in)
 	dst = f.at.Add(-time.Second).UTC().AppendFormat(dst, eveTime)
 	return append(dst, `"}}`...)
-}
-
-func signatureName(id int) string {
-	if id == TriggerSignature {
-		return "ORACLE TROJAN Observed check-in to a server under test"
-	}
-	return "ORACLE POLICY Ordinary request over plain HTTP"
 }
 
 // poisons are the ways in which a record can be unreadable. Each result contains seq, so

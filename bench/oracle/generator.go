@@ -91,20 +91,21 @@ func (g *Generator) trigger(now time.Time) Record {
 	g.hits = g.hits[:len(g.hits)-1]
 	r := Record{Seq: g.seq, Class: Trigger, Key: fmt.Sprintf("t%d", t), Target: TargetAddress(t)}
 	f := g.flow(now)
-	f.src, f.dst = fmt.Sprintf("10.40.%d.%d", t>>8, t&255), r.Target
-	f.signature, f.severity = TriggerSignature, 1
+	f.src, f.dst = r.Target, fmt.Sprintf("185.77.%d.%d", t>>8, t&255)
+	f.signature = loud
 	r.Value = f.append(nil)
 	g.keep(r)
 	return r
 }
 
-// TargetAddress is the address of target t, outside of every private and reserved range.
-func TargetAddress(t int) string { return fmt.Sprintf("185.77.%d.%d", t>>8, t&255) }
+// TargetAddress is the address of target t, a device of ours: the first entity of its
+// triggers, and of them alone.
+func TargetAddress(t int) string { return fmt.Sprintf("10.40.%d.%d", t>>8, t&255) }
 
 func (g *Generator) flow(now time.Time) flow {
 	return flow{
 		seq: g.seq, at: now, sport: uint16(1024 + g.rand.IntN(60_000)), //nolint:gosec // below 61,024
-		signature: quietSignature, severity: 3, out: g.rand.IntN(4000), in: g.rand.IntN(90_000),
+		signature: quiet, out: g.rand.IntN(4000), in: g.rand.IntN(90_000),
 	}
 }
 

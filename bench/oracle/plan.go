@@ -19,6 +19,10 @@ type Plan struct {
 
 	Targets int `json:"targets"` // of responses; at most 65536, default none
 	Hits    int `json:"hits"`    // triggers for each target, default 3
+
+	// AnyTime says that the times of the records do not follow the plan, so that nothing is
+	// said about which of them are late.
+	AnyTime bool `json:"any_time,omitempty"`
 }
 
 // Default returns the plan of a run of n records.

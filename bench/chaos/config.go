@@ -1,0 +1,22 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// workerConfig is the document that a worker starts with.
+func workerConfig(s *stack, i int, listen string) []byte {
+	return fmt.Appendf(nil, `kafka:
+  brokers: ["%s"]
+clickhouse:
+  dsn: clickhouse://%s/riposte
+topics:
+  partitions: %d
+worker:
+  name: chaos%d
+  lanes: 1
+http:
+  listen: %s
+`, strings.Join(s.brokers.addrs(), `", "`), s.clickhouseTCP, partitions, i, listen)
+}

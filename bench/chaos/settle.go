@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/riposte-sec/riposte/bench/oracle"
+)
+
+// A run has settled when nothing was committed for quiet. A report that is off then gets
+// patience more to become right: retries of calls and inserts back off for that long.
+const (
+	quiet    = 4 * time.Second
+	patience = 90 * time.Second
+)
+
+// settle waits until the pipeline has drained and returns the oracle's report.
+func settle(ctx context.Context, s *stack, truth *oracle.Truth, want oracle.Expect) (*oracle.Report, error) {
+	var deadline time.Time
+	for {
+		if err := still(ctx, s.topics()); err != nil {
+			return nil, err
+		}
+		report, err := judge(ctx, s, truth, want)
+		if err != nil {
+			return nil, err
+		}
+		if report.OK() {
+			return report, nil
+		}
+		if deadline.IsZero() {
+			deadline = time.Now().Add(patience)
+			say(s.out, "not settled yet: %s", report.Line())
+		}
+		if time.Now().After(deadline) {
+			return report, nil
+		}
+	}
+}
+
+// still returns when the ends of all topics did not move for quiet.
+func still(ctx context.Context, at oracle.Topics) error {
+	var before map[string]map[int32]int64
+	since := time.Now()
+	for time.Since(since) < quiet {
+		ends, err := at.Ends(ctx)
+		if err != nil {
+			return err
+		}
+		if !maps.EqualFunc(ends, before, maps.Equal) {
+			before, since = ends, time.Now()
+		}
+		if err := pause(ctx, 500*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func judge(ctx context.Context, s *stack, truth *oracle.Truth, want oracle.Expect) (*oracle.Report, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 10*time.Minute, fmt.Errorf("reading the outputs took 10 minutes"))
+	defer cancel()
+	seen, err := oracle.Read(ctx, s.topics())
+	if err != nil {
+		return nil, err
+	}
+	if err := seen.ReadRows(ctx, s.clickhouseHTTP); err != nil {
+		return nil, err
+	}
+	if err := seen.ReadEffects(s.effects); err != nil {
+		return nil, err
+	}
+	report := oracle.Check(truth, seen, want)
+	report.Kills = int(s.kills.Load())
+	return report, nil
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/riposte-sec/riposte/bench/oracle"
+	"github.com/riposte-sec/riposte/bench/proc"
+)
+
+// partitions of every topic: more than lanes, so that each lane has several.
+const partitions = 4
+
+// stack is everything that runs.
+type stack struct {
+	o       options
+	out     io.Writer
+	brokers brokers
+
+	clickhouse     *service
+	clickhouseHTTP string
+	clickhouseTCP  string
+	vendor         *service
+	vendorURL      string
+	effects        string // file
+	proxy          *proxy // nil when the variant needs none
+	unmount        func() error
+	workers        []*worker
+	stopWorkers    context.CancelFunc
+	workersDone    sync.WaitGroup
+	crashPoints    atomic.Bool // workers that start get a crash point now and then
+	kills          atomic.Int64
+
+	mu    sync.Mutex
+	notes []string // what went wrong beside exactness: a worker that ended by itself
+}
+
+// startStack starts all processes, the workers last.
+func startStack(ctx context.Context, o options, v variant, out io.Writer) (s *stack, err error) {
+	s = &stack{o: o, out: out}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if v.disk > 0 {
+		if s.unmount, err = mountSmall(filepath.Join(o.dir, "broker"), v.disk); err != nil {
+			return s, err
+		}
+	}
+	if s.brokers, err = startBrokers(ctx, o, v); err != nil {
+		return s, err
+	}
+	if err := s.startClickHouse(ctx, v); err != nil {
+		return s, err
+	}
+	if err := s.startVendor(ctx, v); err != nil {
+		return s, err
+	}
+	return s, s.startWorkers(ctx, v)
+}
+
+func (s *stack) startClickHouse(ctx context.Context, v variant) error {
+	ports, err := proc.FreePorts(2)
+	if err != nil {
+		return err
+	}
+	s.clickhouseTCP, s.clickhouseHTTP = fmt.Sprintf("127.0.0.1:%d", ports[0]), fmt.Sprintf("127.0.0.1:%d", ports[1])
+	s.clickhouse, err = self("clickhouse", s.o.dir, "-dir", filepath.Join(s.o.dir, "clickhouse"),
+		"-tcp", strconv.Itoa(ports[0]), "-http", strconv.Itoa(ports[1]))
+	if err != nil {
+		return err
+	}
+	s.clickhouse.ready = answers("http://" + s.clickhouseHTTP + "/?query=SELECT%201")
+	if v.proxy {
+		if s.proxy, err = startProxy(s.clickhouseTCP); err != nil {
+			return err
+		}
+		s.clickhouseTCP = s.proxy.addr()
+	}
+	return s.clickhouse.start(ctx)
+}
+
+func (s *stack) startVendor(ctx context.Context, v variant) error {
+	ports, err := proc.FreePorts(1)
+	if err != nil {
+		return err
+	}
+	addr := fmt.Sprintf("127.0.0.1:%d", ports[0])
+	s.vendorURL, s.effects = "http://"+addr+"/", filepath.Join(s.o.dir, "effects.jsonl")
+	args := append([]string{"-log", s.effects, "-port", strconv.Itoa(ports[0]), "-seed", strconv.FormatUint(s.o.seed, 10)}, v.vendor...)
+	if s.vendor, err = self("vendor", s.o.dir, args...); err != nil {
+		return err
+	}
+	s.vendor.ready = listens(addr)
+	return s.vendor.start(ctx)
+}
+
+func (s *stack) startWorkers(ctx context.Context, v variant) error {
+	s.crashPoints.Store(v.crashPoints)
+	for i := range s.o.workers {
+		w, err := newWorker(s, i)
+		if err != nil {
+			return err
+		}
+		s.workers = append(s.workers, w)
+	}
+	if err := s.startAll(ctx); err != nil {
+		return err
+	}
+	return s.workers[0].ready(ctx)
+}
+
+// close ends everything.
+func (s *stack) close() error {
+	if s.stopWorkers != nil {
+		s.stopAll()
+	}
+	var errs []error
+	for _, w := range s.workers {
+		errs = append(errs, w.log.Close())
+	}
+	if s.proxy != nil {
+		errs = append(errs, s.proxy.close())
+	}
+	for _, svc := range []*service{s.vendor, s.clickhouse} {
+		if svc != nil && svc.proc != nil {
+			errs = append(errs, svc.kill(), svc.log.Close())
+		}
+	}
+	if s.brokers != nil {
+		errs = append(errs, s.brokers.close())
+	}
+	if s.unmount != nil {
+		errs = append(errs, s.unmount())
+	}
+	return errors.Join(errs...)
+}
+
+// outage kills a process and starts it again after it was away for some time.
+func (s *stack) outage(ctx context.Context, name string, away time.Duration, kill func() error, start func(context.Context) error) error {
+	s.kills.Add(1)
+	if err := kill(); err != nil {
+		return fmt.Errorf("kill %s: %w", name, err)
+	}
+	if err := pause(ctx, away); err != nil {
+		return err
+	}
+	if err := start(ctx); err != nil {
+		return fmt.Errorf("start %s again: %w", name, err)
+	}
+	return nil
+}
+
+func (s *stack) killBroker(ctx context.Context, i int, away time.Duration) error {
+	return s.outage(ctx, "broker", away, func() error { return s.brokers.kill(i) }, func(ctx context.Context) error { return s.brokers.restart(ctx, i) })
+}
+
+func (s *stack) killClickHouse(ctx context.Context, away time.Duration) error {
+	return s.outage(ctx, "clickhouse", away, s.clickhouse.kill, s.clickhouse.start)
+}
+
+// killWorker kills the worker's process, if it runs, and leaves the restart to its keeper.
+func (s *stack) killWorker(i int) error {
+	if p := s.workers[i].current(); p != nil {
+		return p.Kill()
+	}
+	return nil
+}
+
+func (s *stack) note(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.notes) < 50 {
+		s.notes = append(s.notes, fmt.Sprintf(format, args...))
+	}
+}
+
+func (s *stack) topics() oracle.Topics { return oracle.Topics{Brokers: s.brokers.addrs()} }
+
+// pause waits for d, or returns the reason why ctx ended.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// between returns a duration in [lo, hi).
+func between(r *rand.Rand, lo, hi time.Duration) time.Duration {
+	return lo + time.Duration(r.Int64N(int64(hi-lo)))
+}
+
+func say(out io.Writer, format string, args ...any) { fmt.Fprintf(out, "chaos: "+format+"\n", args...) }
