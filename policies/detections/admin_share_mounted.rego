@@ -6,15 +6,15 @@
 #   severity: low
 #   attack: [TA0008, T1021.002]
 #   owner: riposte
-#   sources: [zeek]
+#   sources: [zeek, suricata]
+#   classes: [4006]
 #   group_by: [src_endpoint.ip]
 #   false_positives:
 #     - Software distribution and backup servers; exclude them by address.
 package riposte.detect.admin_share_mounted
 
 match if {
-	input.metadata.log_name == "zeek"
-	some name in ["_path", "@stream"]
-	input.unmapped[name] == "smb_mapping"
-	regex.match(`(?i)\\(admin|[a-z])\$$`, input.unmapped.path)
+	input.class_uid == 4006
+	endswith(input.share, "$")
+	regex.match(`(?i)\\(admin|[a-z])\$$`, input.share)
 }

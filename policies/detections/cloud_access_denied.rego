@@ -14,7 +14,7 @@ package riposte.detect.cloud_access_denied
 
 match if {
 	input.metadata.log_name == "cloudtrail"
-	input.unmapped.errorCode in codes
+	input.api.response.error in codes
 }
 
 codes := {"AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation", "UnauthorizedOperation"}

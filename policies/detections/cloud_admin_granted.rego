@@ -7,6 +7,7 @@
 #   attack: [TA0003, TA0004, T1098.003]
 #   owner: riposte
 #   sources: [cloudtrail]
+#   classes: [3001, 3006, 6003]
 #   group_by: [entity.user]
 #   false_positives:
 #     - Set-up of a new account.
@@ -16,7 +17,7 @@ import data.riposte.lib.cloud
 
 match if {
 	cloud.called("iam.amazonaws.com", {"AttachUserPolicy", "AttachGroupPolicy", "AttachRolePolicy"})
-	endswith(input.unmapped.requestParameters.policyArn, ":policy/AdministratorAccess")
+	endswith(input.policy.uid, ":policy/AdministratorAccess")
 }
 
 match if {

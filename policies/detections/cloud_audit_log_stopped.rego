@@ -7,6 +7,7 @@
 #   attack: [TA0005, T1562.008]
 #   owner: riposte
 #   sources: [cloudtrail]
+#   classes: [6003]
 #   group_by: [entity.user]
 #   false_positives:
 #     - Accounts that are being dissolved.

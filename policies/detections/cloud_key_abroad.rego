@@ -20,5 +20,5 @@ import data.riposte.lib.cloud
 match if {
 	input.metadata.log_name == "cloudtrail"
 	cloud.long_lived_key
-	address.outside(input.unmapped.sourceIPAddress)
+	address.outside(input.src_endpoint.ip)
 }

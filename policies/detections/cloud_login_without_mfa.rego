@@ -7,15 +7,16 @@
 #   attack: [TA0001, T1078.004]
 #   owner: riposte
 #   sources: [cloudtrail]
+#   classes: [3002]
 #   group_by: [entity.user]
 #   false_positives:
 #     - Logins through an identity provider do not tell the cloud about the factor; they are not of type IAMUser.
 package riposte.detect.cloud_login_without_mfa
 
 match if {
-	input.metadata.log_name == "cloudtrail"
-	input.unmapped.eventName == "ConsoleLogin"
-	input.unmapped.userIdentity.type in {"IAMUser", "Root"}
-	input.unmapped.responseElements.ConsoleLogin == "Success"
-	input.unmapped.additionalEventData.MFAUsed == "No"
+	input.class_uid == 3002
+	input.api.operation == "ConsoleLogin"
+	input.status_id == 1
+	input.is_mfa == false
+	input.actor.user.type in {"IAMUser", "Root"}
 }

@@ -14,7 +14,7 @@ package riposte.detect.cloud_root_used
 
 match if {
 	input.metadata.log_name == "cloudtrail"
-	input.unmapped.userIdentity.type == "Root"
+	input.actor.user.type == "Root"
 	not input.unmapped.userIdentity.invokedBy
-	input.unmapped.eventType != "AwsServiceEvent"
+	input.metadata.event_code != "AwsServiceEvent"
 }

@@ -2,7 +2,10 @@ package riposte.detect.cloud_root_used_test
 
 import data.riposte.detect.cloud_root_used
 
-call(identity, type) := {"metadata": {"log_name": "cloudtrail"}, "unmapped": {"userIdentity": identity, "eventType": type}}
+call(identity, code) := {
+	"metadata": {"log_name": "cloudtrail", "event_code": code},
+	"actor": {"user": {"type": identity.type}}, "unmapped": {"userIdentity": identity},
+}
 
 test_root_login_matches if cloud_root_used.match with input as call({"type": "Root"}, "AwsConsoleSignIn")
 

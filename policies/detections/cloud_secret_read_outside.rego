@@ -7,6 +7,7 @@
 #   attack: [TA0006, T1555.006]
 #   owner: riposte
 #   sources: [cloudtrail]
+#   classes: [6003]
 #   group_by: [entity.user]
 #   false_positives:
 #     - Build services of third parties that are allowed to read secrets; put their networks into home_networks.
@@ -17,7 +18,7 @@ import data.riposte.lib.cloud
 
 match if {
 	reads
-	address.outside(input.unmapped.sourceIPAddress)
+	address.outside(input.src_endpoint.ip)
 }
 
 reads if cloud.called("secretsmanager.amazonaws.com", {"GetSecretValue", "BatchGetSecretValue"})

@@ -2,9 +2,10 @@ package riposte.detect.cloud_secret_read_outside_test
 
 import data.riposte.detect.cloud_secret_read_outside
 
-call(source, name, request, ip) := {
-	"metadata": {"log_name": "cloudtrail"},
-	"unmapped": {"eventSource": source, "eventName": name, "requestParameters": request, "sourceIPAddress": ip},
+call(service, operation, request, ip) := {
+	"class_uid": 6003, "metadata": {"log_name": "cloudtrail"},
+	"api": {"service": {"name": service}, "operation": operation}, "src_endpoint": {"ip": ip},
+	"unmapped": {"requestParameters": request},
 }
 
 secret := "secretsmanager.amazonaws.com"

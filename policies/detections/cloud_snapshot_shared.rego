@@ -7,6 +7,7 @@
 #   attack: [TA0010, T1537]
 #   owner: riposte
 #   sources: [cloudtrail]
+#   classes: [6003]
 #   group_by: [entity.user]
 #   false_positives:
 #     - Images that are published on purpose, and copies to accounts of the same organisation.

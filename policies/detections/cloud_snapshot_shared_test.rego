@@ -2,9 +2,10 @@ package riposte.detect.cloud_snapshot_shared_test
 
 import data.riposte.detect.cloud_snapshot_shared
 
-call(service, name, request) := {
-	"metadata": {"log_name": "cloudtrail"},
-	"unmapped": {"eventSource": concat(".", [service, "amazonaws.com"]), "eventName": name, "requestParameters": request},
+call(service, operation, request) := {
+	"class_uid": 6003, "metadata": {"log_name": "cloudtrail"},
+	"api": {"service": {"name": concat(".", [service, "amazonaws.com"])}, "operation": operation},
+	"unmapped": {"requestParameters": request},
 }
 
 items := {"items": [{"userId": "999988887777"}]}

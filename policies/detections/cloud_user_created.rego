@@ -7,6 +7,7 @@
 #   attack: [TA0003, T1136.003, T1098.001]
 #   owner: riposte
 #   sources: [cloudtrail]
+#   classes: [3001]
 #   group_by: [entity.user]
 #   false_positives:
 #     - Rotation of keys by the users' administrators or by a pipeline.

@@ -2,14 +2,14 @@ package riposte.detect.cloud_user_created_test
 
 import data.riposte.detect.cloud_user_created
 
-call(name, more) := {
-	"metadata": {"log_name": "cloudtrail"},
-	"unmapped": object.union({"eventSource": "iam.amazonaws.com", "eventName": name}, more),
+call(operation, response) := {
+	"class_uid": 3001, "metadata": {"log_name": "cloudtrail"},
+	"api": {"service": {"name": "iam.amazonaws.com"}, "operation": operation, "response": response},
 }
 
 test_new_key_matches if cloud_user_created.match with input as call("CreateAccessKey", {})
 
-test_refused_attempt_does_not if not cloud_user_created.match with input as call("CreateUser", {"errorCode": "AccessDenied"})
+test_refused_attempt_does_not if not cloud_user_created.match with input as call("CreateUser", {"error": "AccessDenied"})
 
 test_list_does_not if not cloud_user_created.match with input as call("ListUsers", {})
 

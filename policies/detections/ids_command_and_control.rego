@@ -7,15 +7,17 @@
 #   attack: [TA0011, T1071.001]
 #   owner: riposte
 #   sources: [suricata]
+#   classes: [2004]
 #   group_by: [entity.ip]
 #   false_positives:
 #     - Security scanners and analysts who open samples.
 package riposte.detect.ids_command_and_control
 
 match if {
+	input.class_uid == 2004
 	input.metadata.log_name == "suricata"
-	input.unmapped.event_type == "alert"
-	lower(input.unmapped.alert.category) in categories
+	some category in input.finding_info.types
+	lower(category) in categories
 }
 
 categories := {
