@@ -34,9 +34,9 @@ var detections = map[string]string{
 	"types":    `match if input.port > "a"`,
 }
 
-func detectionProgram(t testing.TB, off features) *Program {
+func detectionProgram(t testing.TB, off Feature) *Program {
 	t.Helper()
-	cfg := Config{Modules: map[string]string{}, Data: []byte(`{"iocs": {"10.1.1.1": true, "x": false}}`), off: off}
+	cfg := Config{Modules: map[string]string{}, Data: []byte(`{"iocs": {"10.1.1.1": true, "x": false}}`), Without: off}
 	for name, body := range detections {
 		cfg.Modules[name+".rego"] = "package d." + name + "\n\n" + body + "\n"
 		cfg.Entrypoints = append(cfg.Entrypoints, "d/"+name+"/match")
@@ -55,7 +55,7 @@ var detectionEvents = []string{
 
 func TestMatchFindsWhatTopdownFindsRuleByRule(t *testing.T) {
 	t.Parallel()
-	for name, off := range map[string]features{"all on": {}, "no index": {noIndex: true}, "all off": allOff} {
+	for name, off := range map[string]Feature{"all on": 0, "no index": FeatureIndex, "all off": allOff} {
 		p := detectionProgram(t, off)
 		m := p.NewMachine()
 		var hits []Hit
@@ -73,7 +73,7 @@ func TestMatchFindsWhatTopdownFindsRuleByRule(t *testing.T) {
 	}
 }
 
-var allOff = features{noIndex: true, noFold: true, noMemo: true, noPrune: true, noNative: true, noDead: true}
+const allOff = FeatureIndex | FeatureFolding | FeatureMemo | FeaturePruning | FeatureNatives
 
 func describeHits(p *Program, hits []Hit) []string {
 	var out []string

@@ -44,8 +44,28 @@ type Config struct {
 	Limits Limits
 	// Coverage counts how often each rule body was tried, see Machine.Hits.
 	Coverage bool
+	// Without turns parts of the engine off, to measure or to find a fault. The
+	// answers do not change.
+	Without Feature
+}
 
-	off features
+// Feature is a set of parts of the engine that can be turned off.
+type Feature uint8
+
+// The parts that can be turned off.
+const (
+	FeatureIndex   Feature = 1 << iota // the index over the guards of rules
+	FeatureFolding                     // constants computed at load
+	FeatureMemo                        // rules evaluated once per input
+	FeaturePruning                     // decoding only what is read
+	FeatureNatives                     // builtins on the engine's values
+)
+
+func (f Feature) off() features {
+	return features{
+		noIndex: f&FeatureIndex != 0, noFold: f&FeatureFolding != 0, noMemo: f&FeatureMemo != 0,
+		noPrune: f&FeaturePruning != 0, noNative: f&FeatureNatives != 0, noDead: f&FeatureFolding != 0,
+	}
 }
 
 // Load compiles cfg into a Program. It fails when the policies do not compile or
@@ -80,7 +100,7 @@ func Load(ctx context.Context, cfg Config) (*Program, error) {
 		return nil, fmt.Errorf("engine: data: %w", err)
 	}
 	seal(&data)
-	if p.code, err = lower(good, &data, nil, p.strict, cfg.off); err != nil {
+	if p.code, err = lower(good, &data, nil, p.strict, cfg.Without.off()); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	p.addEntries(cfg.Entrypoints, bad)
