@@ -24,6 +24,15 @@ test_part_of_windows_does_not if {
 	not lsass_memory_read.match with input as event(`C:\Windows\System32\svchost.exe`, lsass, "0x1fffff")
 }
 
+# The task manager looks at every process; it asks for reading only when it writes a dump.
+test_dump_by_the_task_manager_matches if {
+	lsass_memory_read.match with input as event(`C:\Windows\System32\Taskmgr.exe`, lsass, "0x1410")
+}
+
+test_look_by_the_task_manager_does_not if {
+	not lsass_memory_read.match with input as event(`C:\Windows\System32\Taskmgr.exe`, lsass, "0x1400")
+}
+
 test_query_without_reading_does_not if not lsass_memory_read.match with input as event(tool, lsass, "0x1000")
 
 test_other_target_does_not if {
