@@ -190,11 +190,19 @@ func riskOf(c *Correlation, ev []mark) float64 {
 }
 
 // incidentGroup names the entity whose incident the alert belongs to: the first of the kind
-// that the rule asks for, else the first one, else the alert's own group.
+// that the rule asks for, else the one that the alert is grouped by, else the first one,
+// else the alert's own group.
 func incidentGroup(c *Correlation, a *pipeline.Alert) string {
 	for _, e := range a.Entities {
 		if c.IncidentBy != pipeline.EntityNone && e.Kind == c.IncidentBy.String() {
 			return e.Kind + ":" + e.Value
+		}
+	}
+	for _, value := range a.Group {
+		for _, e := range a.Entities {
+			if e.Value == value {
+				return e.Kind + ":" + e.Value
+			}
 		}
 	}
 	if len(a.Entities) > 0 {

@@ -16,6 +16,9 @@ type Config struct {
 	// Fold is the silence after which a further match of the same detection on the same
 	// group is a new alert instead of a repetition. In [1s, 90d]. Default 1h.
 	Fold time.Duration
+	// Quiet is the highest severity_id of detections that do not alert by themselves and
+	// are only there to be counted. Default 1, informational.
+	Quiet uint8
 	// Budget is how many bytes of state the partition may take. At least 1 MiB.
 	// Default 256 MiB.
 	Budget int
@@ -34,7 +37,7 @@ type Config struct {
 // Default returns the configuration without rules.
 func Default() Config {
 	return Config{
-		Lateness: 5 * time.Minute, Fold: time.Hour, Budget: 256 << 20,
+		Lateness: 5 * time.Minute, Fold: time.Hour, Quiet: 1, Budget: 256 << 20,
 		RuleShare: 0.5, TenantShare: 0.5, Storm: 200,
 	}
 }

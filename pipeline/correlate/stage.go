@@ -131,6 +131,9 @@ func (s *Stage) apply(out *outputs, sig *pipeline.Signal, appended pipeline.Mill
 		s.stats.Late++
 		sig.Flags = addFlag(sig.Flags, "late")
 	}
+	if sig.Step == "" && (sig.Severity <= s.cfg.Quiet || !s.cfg.Rules.loud(sig.Rule)) {
+		return late
+	}
 	r := s.ruleOf(sig)
 	if r == nil {
 		s.stats.NoRule++
