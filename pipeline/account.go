@@ -1,5 +1,7 @@
 package pipeline
 
+import "encoding/json"
+
 // TopicLedger carries the accounts of the stages: one record per transaction and input
 // partition, in the same transaction as the outputs, so that nothing can be counted that
 // was not committed, nor the reverse. Key: stage, input topic, partition.
@@ -27,4 +29,13 @@ type Account struct {
 	FirstAt   Millis `json:"first_time"`  // lowest event time of the live ones, 0 = none
 	LastAt    Millis `json:"last_time"`   // highest event time of the live ones, 0 = none
 	OldestAt  Millis `json:"oldest_time"` // append time of the oldest record read, for the lag
+}
+
+// AppendJSON appends the JSON form.
+func (a *Account) AppendJSON(dst []byte) []byte {
+	out, err := json.Marshal(a)
+	if err != nil {
+		panic("BUG: an account is only numbers and names: " + err.Error())
+	}
+	return append(dst, out...)
 }

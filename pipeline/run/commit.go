@@ -29,6 +29,7 @@ func (t *txn) commit(ctx context.Context) error {
 			u.seq++ // no frame has it, but the mark of the commit does
 		}
 	}
+	t.writeAccounts()
 	crash.Point(crash.AfterDelta)
 	committed, err := t.end(ctx)
 	if err != nil || !committed {

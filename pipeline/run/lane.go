@@ -38,6 +38,9 @@ type LaneConfig struct {
 
 	// Tenant owns records that name no tenant. Default "default".
 	Tenant string
+	// Accounts writes, in each transaction, one pipeline.Account per input partition to
+	// pipeline.TopicLedger, which must exist.
+	Accounts bool
 	// Responders are the connectors by name. Only the respond stage has any.
 	Responders map[string]pipeline.Responder
 	// Workers is how many calls to connectors run at once. Default 8.

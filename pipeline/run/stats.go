@@ -71,18 +71,25 @@ func (t *tally) committed(s *Stats) {
 	t.s.Add(*s)
 }
 
-// count adds what a stage made of a batch. Counts that the stage did not fill are derived,
+// countsOf returns the counts of a batch. Counts that the stage did not fill are derived,
 // so that a stage that only turns records into records need not count.
-func (s *Stats) count(b *pipeline.Batch) {
+func countsOf(b *pipeline.Batch) pipeline.Counts {
 	c := b.Counts
-	if c.In == 0 {
-		c.In, c.Rejected = len(b.In), len(b.Rejects)
-		c.Live = c.In - c.Rejected
-		c.Bytes = 0
-		for i := range b.In {
-			c.Bytes += len(b.In[i].Value)
-		}
+	if c.In != 0 {
+		return c
 	}
+	c.In, c.Rejected = len(b.In), len(b.Rejects)
+	c.Live = c.In - c.Rejected
+	c.Bytes = 0
+	for i := range b.In {
+		c.Bytes += len(b.In[i].Value)
+	}
+	return c
+}
+
+// count adds what a stage made of a batch.
+func (s *Stats) count(b *pipeline.Batch) {
+	c := countsOf(b)
 	s.Read += int64(c.In)
 	s.Live += int64(c.Live)
 	s.Duplicate += int64(c.Duplicate)
