@@ -196,9 +196,10 @@ func (s *guardScan) step(in *instr) bool {
 		return false
 	}
 	switch in.op {
-	case opMove, opReset, opDot:
-		delete(s.pending, in.c)
-		delete(s.lowered, in.c)
+	case opMove:
+		s.copied(in)
+	case opReset, opDot:
+		s.forget(in.c)
 	}
 	switch in.op {
 	case opNop, opMove, opReset, opDefined:
@@ -220,6 +221,24 @@ func (s *guardScan) step(in *instr) bool {
 		return s.builtin(in)
 	}
 	return false
+}
+
+func (s *guardScan) forget(r int32) {
+	delete(s.pending, r)
+	delete(s.lowered, r)
+}
+
+// copied hands on what is known of a register.
+func (s *guardScan) copied(in *instr) {
+	g, pending := s.pending[in.a]
+	slot, lowered := s.lowered[in.a]
+	s.forget(in.c)
+	if pending {
+		s.pending[in.c] = g
+	}
+	if lowered {
+		s.lowered[in.c] = slot
+	}
 }
 
 // field returns the field that o is, or the lower case of.
@@ -266,8 +285,7 @@ func (s *guardScan) membership(in *instr) {
 func (s *guardScan) builtin(in *instr) bool {
 	args := s.f.l.out.args[in.b]
 	name := s.f.l.out.sites[in.a].name
-	delete(s.pending, in.c)
-	delete(s.lowered, in.c)
+	s.forget(in.c)
 	if name == "lower" && args[0] >= slotBase && !s.f.l.strict {
 		s.lowered[in.c] = args[0] - slotBase
 		return true

@@ -44,6 +44,7 @@ type Machine struct {
 	args    []Value
 	bits    bitArena
 	scratch []byte
+	lowered [2]string // the last string that lower changed, and its lower case
 	hits    []uint64
 	argText []byte
 }
@@ -103,6 +104,7 @@ func (m *Machine) begin(ctx context.Context, budget int) {
 	m.env, m.envs, m.depth = 0, 0, 0
 	m.envStack = m.envStack[:0]
 	m.fault = nil
+	m.lowered = [2]string{}
 	m.bready = false
 	m.epoch++
 	if m.epoch == 0 { // wrapped around: entries of old evaluations must not look new

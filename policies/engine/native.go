@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/gobwas/glob"
 )
@@ -113,6 +114,9 @@ func (m *Machine) lower(s string) string {
 	if first < 0 {
 		return s
 	}
+	if m.lowered[0] == s && unsafe.StringData(m.lowered[0]) == unsafe.StringData(s) {
+		return m.lowered[1]
+	}
 	out := m.bytes(len(s))
 	copy(out, s)
 	for i := first; i < len(out); i++ {
@@ -120,7 +124,8 @@ func (m *Machine) lower(s string) string {
 			out[i] = c + 'a' - 'A'
 		}
 	}
-	return view(out)
+	m.lowered = [2]string{s, view(out)}
+	return m.lowered[1]
 }
 
 func nativeMember(_ *Machine, args []Value) (Value, bool) {
