@@ -1,8 +1,8 @@
 # METADATA
 # title: A login failed
 # description: >-
-#   Somebody could not log in, whatever the product. By itself it means nothing; correlations
-#   count it per address and per account.
+#   Somebody could not log in from another machine, whatever the product. By itself it means
+#   nothing; correlations count it per address and per account.
 # custom:
 #   id: login_failed
 #   severity: informational
@@ -18,5 +18,6 @@ package riposte.detect.login_failed
 match if {
 	input.class_uid == 3002
 	input.status_id == 2
-	input.src_endpoint.ip != ""
+	not startswith(input.src_endpoint.ip, "127.")
+	input.src_endpoint.ip != "::1"
 }

@@ -213,6 +213,16 @@ func (p *pen) everydayOkta(at time.Time) {
 	p.okta(at, e, u, pick(p.r, exits), home)
 }
 
+// mistakes is the least time between two passwords mistyped at the identity provider. The
+// organisation has as many people at any rate of records, and few exits: more of it would
+// look like password spraying from one of them.
+const mistakes = time.Minute
+
 func (p *pen) everydayOktaMistake(at time.Time) {
+	if at.Sub(p.mistake) < mistakes {
+		p.everydayOkta(at)
+		return
+	}
+	p.mistake = at
 	p.okta(at, oktaFailure, p.person(), pick(p.r, exits), home)
 }

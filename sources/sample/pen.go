@@ -25,6 +25,8 @@ type pen struct {
 	org   *org
 	src   string // source of the record
 	about string // key of the record
+	// mistake is when somebody last mistyped a password at the identity provider.
+	mistake time.Time
 }
 
 // start begins a record.
