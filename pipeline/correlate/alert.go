@@ -142,7 +142,7 @@ func (s *Stage) alert(r *rule, k *key, x *session) pipeline.Alert {
 	}
 	a.Flags = orderFlags(flags, x.approx)
 	if c.Type == Risk {
-		a.Risk = riskOf(c, ev)
+		a.Risk = riskOf(c, ev, &x.trigger)
 	}
 	return a
 }
@@ -182,10 +182,14 @@ func orderFlags(flags []string, approx bool) []string {
 	return flags
 }
 
-// riskOf is the score at the last piece of evidence.
-func riskOf(c *Correlation, ev []mark) float64 {
+// riskOf is the score at the trigger, or at the last piece of evidence before it.
+func riskOf(c *Correlation, ev []mark, trigger *mark) float64 {
+	n := 1
+	for n < len(ev) && ev[n].compare(trigger) <= 0 {
+		n++
+	}
 	w := riskWindow{c: c}
-	score, _ := w.score(ev)
+	score, _ := w.score(ev[:n])
 	return score
 }
 
