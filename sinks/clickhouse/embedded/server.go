@@ -205,6 +205,17 @@ func (s *Server) Close() error {
 	return s.stopErr
 }
 
+// Kill ends the server at once, as kill -9 does: what a test of crashes needs. The next
+// Start on the directory carries on with what was stored. Close need not be called after it.
+func (s *Server) Kill() error {
+	s.stop.Do(func() {
+		s.stopErr = s.cmd.Process.Kill()
+		<-s.exited
+		s.stopErr = errors.Join(s.stopErr, s.lock.Close()) // the leash was closed when the process was reaped
+	})
+	return s.stopErr
+}
+
 // end closes the leash, waits for the process at most grace, kills it if need
 // be, and reports whether it went by itself.
 func (s *Server) end(grace time.Duration) bool {
