@@ -2,7 +2,6 @@ package match
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -19,41 +18,22 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/tester"
+
+	"github.com/riposte-sec/riposte/policies"
+	"github.com/riposte-sec/riposte/policies/engine"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the table of docs/detections.md anew")
 
 const shipped = "../../policies/detections"
 
-// shippedData merges the documents of policies/detections/data, as the program does.
 func shippedData(tb testing.TB) map[string]any {
 	tb.Helper()
-	files, err := filepath.Glob(filepath.Join(shipped, "data", "*.json"))
-	if err != nil || len(files) == 0 {
-		tb.Fatalf("no data files: %v", err)
+	data, err := policies.Data(os.DirFS(shipped))
+	if err != nil {
+		tb.Fatal(err)
 	}
-	lists := map[string]any{}
-	for _, f := range files {
-		src, err := os.ReadFile(f)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		var doc struct {
-			Lists map[string]any `json:"lists"`
-		}
-		dec := json.NewDecoder(bytes.NewReader(src))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&doc); err != nil {
-			tb.Fatalf("%s: %v", f, err)
-		}
-		for name := range doc.Lists {
-			if lists[name] != nil {
-				tb.Errorf("%s: list %s is in another file as well", f, name)
-			}
-		}
-		maps.Copy(lists, doc.Lists)
-	}
-	return map[string]any{"lists": lists}
+	return data
 }
 
 func shippedModules(tb testing.TB) map[string]*ast.Module {
@@ -77,8 +57,25 @@ func shippedModules(tb testing.TB) map[string]*ast.Module {
 	return modules
 }
 
+// TestShippedDetectionsPassTheirTests runs them on OPA's own interpreter and on the engine:
+// both must say the same.
 func TestShippedDetectionsPassTheirTests(t *testing.T) {
 	t.Parallel()
+	engine.Register()
+	for _, target := range []string{"rego", engine.Target} {
+		passed := runShipped(t, target)
+		for _, d := range loadShipped(t).Detections {
+			if n := passed["data.riposte.detect."+d.Name+"_test"]; n < 3 {
+				t.Errorf("%s has %d tests that pass on %s, want a hit, a near miss and an undefined input", d.ID, n, target)
+			}
+		}
+	}
+}
+
+// runShipped runs all tests of the shipped detections and returns how many passed by
+// package.
+func runShipped(t *testing.T, target string) map[string]int {
+	t.Helper()
 	ctx := t.Context()
 	store := inmem.NewFromObject(shippedData(t))
 	txn, err := store.NewTransaction(ctx, storage.TransactionParams{})
@@ -86,7 +83,7 @@ func TestShippedDetectionsPassTheirTests(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Abort(ctx, txn)
-	runner := tester.NewRunner().SetStore(store).SetModules(shippedModules(t)).CapturePrintOutput(true).SetTimeout(time.Minute)
+	runner := tester.NewRunner().SetStore(store).SetModules(shippedModules(t)).Target(target).CapturePrintOutput(true).SetTimeout(time.Minute)
 	results, err := runner.RunTests(ctx, txn)
 	if err != nil {
 		t.Fatal(err)
@@ -94,16 +91,12 @@ func TestShippedDetectionsPassTheirTests(t *testing.T) {
 	passed := map[string]int{}
 	for r := range results {
 		if !r.Pass() {
-			t.Errorf("%s: %s.%s: %v %s", r.Location, r.Package, r.Name, r.Error, r.Output)
+			t.Errorf("%s on %s: %s.%s: %v %s", r.Location, target, r.Package, r.Name, r.Error, r.Output)
 			continue
 		}
 		passed[r.Package]++
 	}
-	for _, d := range loadShipped(t).Detections {
-		if n := passed["data.riposte.detect."+d.Name+"_test"]; n < 3 {
-			t.Errorf("%s has %d tests, want a hit, a near miss and an undefined input", d.ID, n)
-		}
-	}
+	return passed
 }
 
 func loadShipped(tb testing.TB) *Set {
