@@ -1,6 +1,10 @@
 package engine
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"slices"
+)
 
 // Hit is one entry point that matched.
 type Hit struct {
@@ -14,9 +18,8 @@ type Hit struct {
 
 // batch finds the entry points that can match an input, for Match.
 type batch struct {
-	index  *blockIndex // units are the rules of all entry points; nil: try all
-	entry  []Entry     // of each unit
-	always []Entry     // without an index: all of them
+	index *blockIndex // units are the rules of all entry points; nil: try all
+	entry []Entry     // of each unit
 }
 
 // newBatch joins the guards of all entry points into one index.
@@ -81,27 +84,36 @@ func (m *Machine) Match(ctx context.Context, in Input, dst []Hit) ([]Hit, error)
 	if err := m.load(in); err != nil {
 		return dst, err
 	}
-	b := m.prog.batch
-	if b.index == nil {
-		for i, e := range b.entry {
-			if i > 0 && b.entry[i-1] == e {
-				continue
-			}
-			var err error
-			if dst, err = m.matchOne(ctx, e, in, dst); err != nil {
-				return dst, err
-			}
-		}
-		return dst, nil
+	from := len(dst)
+	dst, err := m.matchCandidates(ctx, in, dst)
+	if err != nil || m.distrust == nil {
+		return dst, err
 	}
+	for i := range m.distrust {
+		if !m.distrust[i].Load() {
+			continue
+		}
+		if dst, err = m.appealOne(ctx, Entry(i), in, errDistrusted, dst); err != nil {
+			return dst, err
+		}
+	}
+	slices.SortFunc(dst[from:], func(a, b Hit) int { return cmp.Compare(a.Entry, b.Entry) })
+	return dst, nil
+}
+
+// matchCandidates tries the entry points that the index names, or all.
+func (m *Machine) matchCandidates(ctx context.Context, in Input, dst []Hit) ([]Hit, error) {
+	b := m.prog.batch
 	sel := selection{}
-	if err := m.selectUnits(&sel, b.index); err != nil {
+	if b.index == nil {
+		sel.all(m, len(b.entry))
+	} else if err := m.selectUnits(&sel, b.index); err != nil {
 		return dst, err
 	}
 	last := Entry(-1)
 	for u := sel.take(); u >= 0; u = sel.take() {
 		e := b.entry[u]
-		if e == last {
+		if e == last || (m.distrust != nil && m.distrust[e].Load()) {
 			continue
 		}
 		last = e
@@ -132,17 +144,24 @@ func (m *Machine) matchOne(ctx context.Context, e Entry, in Input, dst []Hit) ([
 		if final(err) {
 			return dst, err
 		}
-		r, err := m.appeal(ctx, e, in, err)
-		if err != nil {
-			if final(err) {
-				return dst, err
-			}
-			return append(dst, Hit{Entry: e, Err: err}), nil
-		}
-		v = r.val
+		return m.appealOne(ctx, e, in, err, dst)
 	}
 	if v.Defined() && !v.isFalse() {
 		dst = append(dst, Hit{Entry: e, Value: v})
+	}
+	return dst, nil
+}
+
+// appealOne has topdown answer for e.
+func (m *Machine) appealOne(ctx context.Context, e Entry, in Input, cause error, dst []Hit) ([]Hit, error) {
+	r, err := m.appeal(ctx, e, in, cause)
+	switch {
+	case err != nil && final(err):
+		return dst, err
+	case err != nil:
+		return append(dst, Hit{Entry: e, Err: err}), nil
+	case r.val.Defined() && !r.val.isFalse():
+		return append(dst, Hit{Entry: e, Value: r.val}), nil
 	}
 	return dst, nil
 }

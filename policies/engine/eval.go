@@ -57,6 +57,13 @@ func (m *Machine) Eval(ctx context.Context, e Entry, in Input) (Result, error) {
 	return m.appeal(ctx, e, in, err)
 }
 
+// errDistrusted is why topdown answers for an entry point that differed once.
+var errDistrusted = errors.New("the machine is not trusted with this entry point")
+
+func isUnsupported(err error) bool {
+	return errors.Is(err, errUnsupported) || errors.Is(err, errDepth)
+}
+
 // final reports whether err ends the evaluation: topdown would only spend more.
 func final(err error) bool {
 	return errors.Is(err, ErrBudget) || errors.Is(err, ErrMemory) || errors.Is(err, ErrCanceled) || errors.Is(err, ErrInput)

@@ -354,6 +354,15 @@ func (s *selection) begin(m *Machine, ix *blockIndex) {
 	s.set, s.word = ix.candidates(m), 0
 }
 
+// all makes each of n units a candidate.
+func (s *selection) all(m *Machine, n int) {
+	s.set, s.word = bitset(m.bits.take((n+63)/64, 512)), 0
+	clear(s.set)
+	for u := range n {
+		s.set.add(int32(u))
+	}
+}
+
 // next takes the next candidate and returns where its code begins, or end.
 func (s *selection) next(ix *blockIndex, end int32) int32 {
 	if u := s.take(); u >= 0 {

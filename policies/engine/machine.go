@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/print"
@@ -30,23 +31,24 @@ type Machine struct {
 	depth    int
 	envStack []uint32 // environments of the enclosing with statements
 
-	ctx     context.Context //nolint:containedctx // lives as long as one Eval; nil between them
-	fuel    int             // instructions left
-	checkAt int             // look at ctx when fuel falls below
-	data    Value           // data document, when the program has none of its own
-	results []Value
-	fault   error // first error of a builtin
-	bctx    topdown.BuiltinContext
-	bready  bool
-	bcancel topdown.Cancel
-	stop    func() bool
-	eval    evalOptions
-	args    []Value
-	bits    bitArena
-	scratch []byte
-	lowered [2]string // the last string that lower changed, and its lower case
-	hits    []uint64
-	argText []byte
+	ctx      context.Context //nolint:containedctx // lives as long as one Eval; nil between them
+	fuel     int             // instructions left
+	checkAt  int             // look at ctx when fuel falls below
+	data     Value           // data document, when the program has none of its own
+	results  []Value
+	fault    error // first error of a builtin
+	bctx     topdown.BuiltinContext
+	bready   bool
+	bcancel  topdown.Cancel
+	stop     func() bool
+	eval     evalOptions
+	distrust []atomic.Bool // entry points of Match that topdown answers; nil: none
+	args     []Value
+	bits     bitArena
+	scratch  []byte
+	lowered  [2]string // the last string that lower changed, and its lower case
+	hits     []uint64
+	argText  []byte
 }
 
 // evalOptions are what OPA's evaluation context adds to one evaluation.

@@ -51,6 +51,7 @@ type Program struct {
 	judge    *judge
 	entries  []entryPoint
 	batch    *batch
+	chance   bool // calls builtins whose answers differ from call to call
 }
 
 type entryPoint struct {
@@ -73,6 +74,9 @@ func (p *Program) addEntries(names []string, bad map[string]error) {
 		p.entries = append(p.entries, e)
 	}
 	p.batch = newBatch(p)
+	for i := range p.code.sites {
+		p.chance = p.chance || p.code.sites[i].nondet
+	}
 }
 
 // Revision returns Config.Revision.
