@@ -3,6 +3,7 @@ package respond
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/riposte-sec/riposte/pipeline"
@@ -57,7 +58,7 @@ func (p *pass) restore() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.now)) {
 		if len(r.now[name]) == 0 {
-			p.ask(name, pipeline.OpRestored, pipeline.Action{}, 0)
+			p.whole(name, 0)
 		}
 	}
 }
@@ -82,7 +83,7 @@ func (p *pass) restored(ret *pipeline.Return) {
 	failed := ret.Err != nil && fault != pipeline.FaultReject
 	if c.Op == pipeline.OpRestored {
 		if failed {
-			p.ask(c.Connector, pipeline.OpRestored, pipeline.Action{}, p.now.Add(restoreRetry))
+			p.whole(c.Connector, p.now.Add(restoreRetry))
 			return
 		}
 		delete(p.restoring.now, c.Connector)
@@ -98,6 +99,12 @@ func (p *pass) restored(ret *pipeline.Return) {
 	}
 	delete(left, c.Action.Intent)
 	if len(left) == 0 {
-		p.ask(c.Connector, pipeline.OpRestored, pipeline.Action{}, 0)
+		p.whole(c.Connector, 0)
 	}
+}
+
+// whole tells a connector that it has every lease of this partition, whose number stands in
+// Action.VendorRef.
+func (p *pass) whole(connector string, at pipeline.Millis) {
+	p.ask(connector, pipeline.OpRestored, pipeline.Action{VendorRef: strconv.Itoa(int(p.b.Partition))}, at)
 }
