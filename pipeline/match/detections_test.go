@@ -176,7 +176,7 @@ func TestDocsListTheShippedDetections(t *testing.T) {
 	}
 	want := head + begin + detectionTable(loadShipped(t)) + end + tail
 	if *rewrite {
-		if err := os.WriteFile(docsPage, []byte(want), 0o644); err != nil { //nolint:gosec // a page of the documentation
+		if err := os.WriteFile(docsPage, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

@@ -257,7 +257,7 @@ func (p *sampled) hits(name string) map[string]int {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	var src string
 	for {
 		rec, err := r.Next()

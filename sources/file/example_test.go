@@ -15,7 +15,7 @@ func ExampleReader_Next() {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	if err := os.Mkdir(filepath.Join(dir, "zeek"), 0o700); err != nil {
 		panic(err)
 	}
@@ -26,7 +26,7 @@ func ExampleReader_Next() {
 	if err != nil {
 		panic(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	for {
 		rec, err := r.Next()
 		if errors.Is(err, io.EOF) {

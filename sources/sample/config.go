@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -46,7 +47,7 @@ func Default() Config {
 func (c Config) Validate() error {
 	switch {
 	case c.Start.IsZero():
-		return fmt.Errorf("sample: start is not set")
+		return errors.New("sample: start is not set")
 	case !(c.Rate > 0 && c.Rate <= 10e6):
 		return fmt.Errorf("sample: rate %v is not in (0, 10000000]", c.Rate)
 	case c.Hosts < 20 || c.Hosts > 20000:

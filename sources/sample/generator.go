@@ -45,7 +45,7 @@ type Generator struct {
 type running struct {
 	story *Story
 	next  time.Time
-	count int
+	count uint32
 }
 
 // firstStory and betweenStories place the first start of each story: all five are under
@@ -66,7 +66,7 @@ func New(cfg Config) (*Generator, error) {
 	for _, h := range g.pen.org.hosts {
 		// Record numbers go on where an earlier run on the same data directory cannot have been:
 		// no machine writes 256 events a second in the long run.
-		h.record = uint64(cfg.Start.Unix()) << 8
+		h.record = cfg.Start.Unix() << 8
 	}
 	if cfg.Duration > 0 {
 		g.end = cfg.Start.Add(cfg.Duration)
@@ -109,7 +109,7 @@ func (g *Generator) Truth() Truth { return g.ledger.truth() }
 func (g *Generator) startStories() {
 	for i := range g.stories {
 		for s := &g.stories[i]; !s.next.After(g.next); s.next = s.next.Add(g.cfg.StoryEvery) {
-			run := g.ledger.begin(s.story.Name, s.count, s.next)
+			run := g.ledger.begin(s.story.Name, int(s.count), s.next)
 			for _, st := range writeScript(g, s, run) {
 				g.push(st)
 			}
@@ -180,7 +180,7 @@ func breakLine(r *source, b []byte) []byte {
 	}
 	b = append(b[:0], `{"sample":"`...)
 	for range 24 {
-		b = append(b, byte(128+r.IntN(64)), 0)
+		b = append(b, 0x80|byte(r.Uint64()&0x3f), 0)
 	}
 	return b
 }

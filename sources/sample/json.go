@@ -106,7 +106,7 @@ func appendMicros(dst []byte, us int64) []byte {
 	dst = append(dst, '.')
 	frac := us % 1e6
 	for div := int64(1e5); div > 0; div /= 10 {
-		dst = append(dst, byte('0'+frac/div%10))
+		dst = append(dst, digits[frac/div%10])
 	}
 	return dst
 }
@@ -158,11 +158,11 @@ func (f timeForm) append(dst []byte, t time.Time) []byte {
 	if f.digits > 0 {
 		dst = append(dst, '.')
 		for i, div := 0, 100_000_000; i < f.digits; i, div = i+1, div/10 {
-			dst = append(dst, byte('0'+t.Nanosecond()/div%10))
+			dst = append(dst, digits[t.Nanosecond()/div%10])
 		}
 	}
 	return append(dst, f.zone...)
 }
 
 // appendTwo appends n, which is in [0, 99], as two digits.
-func appendTwo(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
+func appendTwo(dst []byte, n int) []byte { return append(dst, digits[n/10%10], digits[n%10]) }

@@ -25,8 +25,8 @@ type host struct {
 	ip     string
 	mac    string
 	server bool
-	nested bool // its Windows events arrive as nested Event documents, not flat
-	record uint64
+	nested bool  // its Windows events arrive as nested Event documents, not flat
+	record int64 // number of its latest Windows event
 }
 
 // user is a person of the organisation with one machine.
@@ -62,8 +62,10 @@ var lastNames = strings.Fields(`berg costa dubois ekman fischer garcia huber iva
 
 var serverRoles = []string{"DC", "FILE", "MAIL", "SQL", "WEB", "APP", "BUILD", "BACKUP", "PRINT", "RDGW"}
 
-var cloudNames = []string{"ci-deploy", "terraform", "backup-sync", "billing-export", "data-loader", "site-publish",
-	"metrics-reader", "image-builder", "ticket-bridge", "log-shipper"}
+var cloudNames = []string{
+	"ci-deploy", "terraform", "backup-sync", "billing-export", "data-loader", "site-publish",
+	"metrics-reader", "image-builder", "ticket-bridge", "log-shipper",
+}
 
 func newOrg(seed uint64, hosts, users int) *org {
 	r := newSource(seed, 0x6f7267)
@@ -138,10 +140,10 @@ func appendAddr(dst []byte, parts ...int) []byte {
 // appendSmall appends n, which is in [0, 999].
 func appendSmall(dst []byte, n int) []byte {
 	if n >= 100 {
-		dst = append(dst, byte('0'+n/100))
+		dst = append(dst, digits[n/100%10])
 	}
 	if n >= 10 {
-		dst = append(dst, byte('0'+n/10%10))
+		dst = append(dst, digits[n/10%10])
 	}
-	return append(dst, byte('0'+n%10))
+	return append(dst, digits[n%10])
 }

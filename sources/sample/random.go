@@ -4,6 +4,7 @@ import "math/rand/v2"
 
 // The alphabets of ids.
 const (
+	digits    = "0123456789"
 	hexDigits = "0123456789abcdef"
 	base62    = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	base32    = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -14,7 +15,9 @@ const (
 // library's documentation of math/rand/v2, so a seed means the same traffic in every build.
 type source struct{ *rand.Rand }
 
-func newSource(a, b uint64) *source { return &source{rand.New(rand.NewPCG(a, b))} }
+func newSource(a, b uint64) *source {
+	return &source{rand.New(rand.NewPCG(a, b))} //nolint:gosec // sample traffic must be repeatable, not secret
+}
 
 // appendID appends n characters of set, which has at most 64 of them.
 func (r *source) appendID(dst []byte, set string, n int) []byte {

@@ -66,8 +66,10 @@ var storyCloudKey = Story{
 	Text: "The long-lived key of a machine user is used from an address outside the organisation: it looks around, is " +
 		"refused here and there, makes itself an administrator with a key of its own, reads secrets and stops the audit log.",
 	Sources: []string{sourceCloudTrail},
-	Detections: []string{"cloud_key_abroad", "cloud_access_denied", "cloud_user_created", "cloud_admin_granted",
-		"cloud_secret_read_outside", "cloud_audit_log_stopped"},
+	Detections: []string{
+		"cloud_key_abroad", "cloud_access_denied", "cloud_user_created", "cloud_admin_granted",
+		"cloud_secret_read_outside", "cloud_audit_log_stopped",
+	},
 	Incidents: []Incident{{
 		Entity: "key", Detections: []string{"cloud_key_abroad"}, Responses: []string{"page.send", "ticket.open", "key.disable"},
 	}},

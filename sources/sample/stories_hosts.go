@@ -69,8 +69,10 @@ var storyLateral = Story{
 		"administrative share, installs a service that runs a command, reads the credentials of the last server from memory and " +
 		"clears its security log.",
 	Sources: []string{sourceWindows, sourceZeek},
-	Detections: []string{"ntlm_logon_to_server", "admin_share_mounted", "suspicious_service_installed", "credential_tool_started",
-		"lsass_memory_read", "event_log_cleared"},
+	Detections: []string{
+		"ntlm_logon_to_server", "admin_share_mounted", "suspicious_service_installed", "credential_tool_started",
+		"lsass_memory_read", "event_log_cleared",
+	},
 	Incidents: []Incident{{
 		Entity: "host", Detections: []string{"suspicious_service_installed", "event_log_cleared"}, Responses: []string{"ticket.open", "page.send", "endpoint.isolate"},
 	}},

@@ -65,7 +65,7 @@ func writeScript(g *Generator, r *running, run *Run) []step {
 	defer func() { g.pen.r = background }()
 	g.pen.r = newSource(g.cfg.Seed^uint64(r.next.UnixNano()), uint64(r.count)<<32|hashName(r.story.Name))
 	s := &script{pen: &g.pen, gen: g, run: run, at: r.next}
-	r.story.write(s, r.count)
+	r.story.write(s, int(r.count))
 	run.Steps = len(s.steps)
 	for _, st := range s.steps {
 		if st.at.After(run.End) {
