@@ -29,7 +29,7 @@ type judge struct {
 	indexing bool
 	cfg      *Config
 
-	mu      sync.Mutex
+	mu      *sync.Mutex
 	queries map[string]*rego.PreparedEvalQuery // guarded by mu
 }
 
@@ -38,7 +38,7 @@ func newJudge(cfg Config, doc map[string]any) (*judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &judge{strict: cfg.StrictBuiltinErrors, indexing: true, cfg: &cfg, queries: map[string]*rego.PreparedEvalQuery{}}
+	j := &judge{mu: &sync.Mutex{}, strict: cfg.StrictBuiltinErrors, indexing: true, cfg: &cfg, queries: map[string]*rego.PreparedEvalQuery{}}
 	j.compiler = ast.NewCompiler().WithCapabilities(cfg.Capabilities).WithStrict(!cfg.LaxCompile).
 		WithEnablePrintStatements(cfg.Print != nil).WithDefaultRegoVersion(ast.RegoV1).
 		WithPathConflictsCheck(func(path []string) (bool, error) { return exists(doc, path), nil })

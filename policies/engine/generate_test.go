@@ -1,0 +1,280 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// generator writes random policies and events about the same few fields.
+type generator struct {
+	r     *rand.Rand
+	rules []rule // written so far: later ones may use them
+	vars  int
+}
+
+type rule struct {
+	name string
+	kind string // value, set, object, function
+}
+
+func newGenerator(seed uint64) *generator {
+	return &generator{r: rand.New(rand.NewPCG(seed, 99))}
+}
+
+func (g *generator) pick(list ...string) string { return list[g.r.IntN(len(list))] }
+
+func (g *generator) chance(percent int) bool { return g.r.IntN(100) < percent }
+
+var genPaths = []string{"input.a", "input.b", "input.s", "input.t", "input.o.x", "input.o.y.z", "input.l", "input.l[0]", "input.o", "input.n", "input.ip", "input"}
+
+const genData = `{"d": {"x": 1, "y": "abc", "l": [1, 2, "abc", null], "m": {"abc": 1, "x": {"z": 2}, "10.1.2.3": true}, "f": 1.50}, "base": {"k": [3, 1, 2]}}`
+
+func (g *generator) constant() string {
+	return g.pick("0", "1", "2", "1.0", "-1", "2.5", "1e2", "100", `"abc"`, `"x"`, `""`, `"ABC"`, `"é"`, "true", "false", "null",
+		"[]", "[1, 2]", "{}", `{"x": 1}`, "set()", `{1, "abc"}`, "12345678901234567890")
+}
+
+// ref is a term without variables.
+func (g *generator) ref() string {
+	switch n := g.r.IntN(10); {
+	case n < 5:
+		return genPaths[g.r.IntN(len(genPaths))]
+	case n < 7:
+		return g.pick("data.d.x", "data.d.y", "data.d.l", "data.d.m", "data.d.f", "data.base.k", "data.d.m.x", "data.nope")
+	case n < 9 && len(g.rules) > 0:
+		r := g.rules[g.r.IntN(len(g.rules))]
+		if r.kind == "function" {
+			return fmt.Sprintf("%s(%s)", r.name, g.atom())
+		}
+		return r.name
+	}
+	return g.constant()
+}
+
+func (g *generator) atom() string {
+	if g.chance(40) {
+		return g.constant()
+	}
+	return g.ref()
+}
+
+// term is a value of some shape.
+func (g *generator) term(depth int) string {
+	if depth <= 0 || g.chance(45) {
+		return g.atom()
+	}
+	switch g.r.IntN(13) {
+	case 0:
+		return fmt.Sprintf("[%s, %s]", g.term(depth-1), g.term(depth-1))
+	case 1:
+		return fmt.Sprintf(`{"k": %s, %q: %s}`, g.term(depth-1), g.pick("j", "x"), g.term(depth-1))
+	case 2:
+		return fmt.Sprintf("{%s, %s}", g.term(depth-1), g.term(depth-1))
+	case 3:
+		return fmt.Sprintf("count(%s)", g.pick("input.l", "input.s", "data.d.l", "input.o"))
+	case 4:
+		return fmt.Sprintf("%s(%s)", g.pick("lower", "upper", "trim_space", "to_number", "count", "sum", "max", "min", "abs", "is_string", "is_number", "type_name", "object.keys", "sort"), g.ref())
+	case 5:
+		return fmt.Sprintf("(%s %s %s)", g.atom(), g.pick("+", "-", "*", "/", "%", "&", "|"), g.atom())
+	case 6:
+		return fmt.Sprintf("object.get(%s, %s, %s)", g.pick("input", "input.o", "data.d", "data.d.m"), g.pick(`"x"`, `["y", "z"]`, `["m", "abc"]`, "input.s"), g.constant())
+	case 7:
+		return fmt.Sprintf("sprintf(%q, [%s, %s])", g.pick("%v-%v", "%s/%d", "%d%%%v", "%v"), g.atom(), g.atom())
+	case 8:
+		return g.comprehension(depth - 1)
+	case 9:
+		return fmt.Sprintf("%s(%s, %s)", g.pick("split", "trim", "array.concat", "indexof", "trim_prefix", "format_int"), g.atom(), g.atom())
+	case 10:
+		return fmt.Sprintf("substring(%s, %s, %s)", g.atom(), g.pick("0", "1", "-1", "9"), g.pick("0", "1", "-1", "9"))
+	case 11:
+		return fmt.Sprintf(`concat(%s, %s)`, g.pick(`","`, `""`, "input.s"), g.pick("input.l", `["a", "b"]`, `{"q", "p"}`))
+	}
+	return fmt.Sprintf("%s[%s]", g.pick("input.o", "input.l", "data.d.m", "data.d.l", "input"), g.pick("0", "1", `"x"`, "input.s", "input.n"))
+}
+
+func (g *generator) comprehension(depth int) string {
+	v := g.newVar()
+	body := fmt.Sprintf("some %s in %s", v, g.pick("input.l", "data.d.l", "input.o", "data.base.k", `{3, 1, "abc"}`))
+	if g.chance(60) {
+		body += fmt.Sprintf("; %s %s %s", v, g.pick("==", "!=", ">", "<="), g.atom())
+	}
+	switch g.r.IntN(3) {
+	case 0:
+		return fmt.Sprintf("[%s | %s]", g.pick(v, fmt.Sprintf("[%s, %s]", v, g.term(depth-1))), body)
+	case 1:
+		return fmt.Sprintf("{%s | %s}", v, body)
+	}
+	return fmt.Sprintf("{%s: %s | %s}", v, g.pick("1", v, g.atom()), body)
+}
+
+func (g *generator) newVar() string {
+	g.vars++
+	return fmt.Sprintf("v%d", g.vars)
+}
+
+// expr is one condition.
+func (g *generator) expr(depth int) string {
+	switch g.r.IntN(16) {
+	case 0, 1, 2:
+		return fmt.Sprintf("%s %s %s", g.ref(), g.pick("==", "==", "!="), g.constant())
+	case 3:
+		return fmt.Sprintf("%s %s %s", g.term(depth), g.pick("<", "<=", ">", ">="), g.term(depth))
+	case 4:
+		return fmt.Sprintf("%s in %s", g.atom(), g.pick(`{1, 2, "abc"}`, `[1.0, null, "x"]`, "data.d.l", "input.l", "input.o", `{"a": 1, "b": "abc"}`))
+	case 5:
+		return fmt.Sprintf("%s(%s, %s)", g.pick("startswith", "endswith", "contains"), g.pick("input.s", "lower(input.s)", "input.t", "data.d.y", "lower(input.t)"), g.pick(`"a"`, `"abc"`, `"bc"`, `""`, "input.t"))
+	case 6:
+		return fmt.Sprintf("regex.match(%s, %s)", g.pick("`^a`", "`(?i)ABC`", "`b+c|x`", "`[a-z]+c$`", "`(`", "`ab(c|d)`"), g.pick("input.s", "input.t", "data.d.y"))
+	case 7:
+		return fmt.Sprintf("net.cidr_contains(%q, %s)", g.pick("10.0.0.0/8", "10.1.2.3/32", "::1/128", "bad"), g.pick("input.ip", "input.s"))
+	case 8:
+		return fmt.Sprintf("glob.match(%q, %s, %s)", g.pick("a*", "*.com", "?bc", "{abc,x}"), g.pick("[]", "null", `["."]`, `["/"]`), g.pick("input.s", "input.t"))
+	case 9:
+		if depth > 0 {
+			return "not " + g.negatable(depth-1)
+		}
+	case 10:
+		v := g.newVar()
+		return fmt.Sprintf("every %s in %s { %s }", v, g.pick("input.l", "input.o", "data.d.l", "[]", `{"x", "y"}`), fmt.Sprintf("%s %s %s", v, g.pick("!=", "==", ">"), g.constant()))
+	case 11:
+		v := g.newVar()
+		return fmt.Sprintf("some %s in %s\n\t%s %s %s", v, g.pick("input.l", "input.o", "data.d.l", "data.d.m"), v, g.pick("==", "!=", ">"), g.atom())
+	case 12:
+		if len(g.rules) > 0 {
+			return g.withExpr()
+		}
+	case 13:
+		return fmt.Sprintf("data.d.m[%s]", g.pick("input.s", "input.ip", `"abc"`, "input.t"))
+	case 14:
+		v := g.newVar()
+		return fmt.Sprintf("%s := %s\n\t%s != %s", v, g.term(depth), v, g.constant())
+	}
+	return g.ref()
+}
+
+func (g *generator) negatable(depth int) string {
+	e := g.expr(depth)
+	for strings.Contains(e, "\n") || strings.HasPrefix(e, "every") || strings.HasPrefix(e, "not ") {
+		e = fmt.Sprintf("%s == %s", g.ref(), g.constant())
+	}
+	return e
+}
+
+func (g *generator) withExpr() string {
+	r := g.rules[g.r.IntN(len(g.rules))]
+	call := r.name
+	if r.kind == "function" {
+		call = fmt.Sprintf("%s(%s)", r.name, g.atom())
+	}
+	e := fmt.Sprintf("%s with %s as %s", call, g.pick("input.a", "input.s", "input.o.x", "input.o.y", "data.d.x", "data.d.m", "input", "data.d.l"), g.atom())
+	if g.chance(30) {
+		e += fmt.Sprintf(" with %s as %s", g.pick("input.b", "input.o.q", "data.d.y"), g.constant())
+	}
+	if g.chance(20) {
+		e += fmt.Sprintf(" with count as %s", g.pick("7", "3"))
+	}
+	return e
+}
+
+func (g *generator) body() string {
+	var lines []string
+	for range 1 + g.r.IntN(3) {
+		lines = append(lines, g.expr(2))
+	}
+	return strings.Join(lines, "\n\t")
+}
+
+// policy writes a module of up to n rules, each of which is an entry point if it
+// takes no arguments. Rules that do not compile are written anew.
+func (g *generator) policy(n int) (source string, entries []string) {
+	source = "package f\n\n"
+	for i := range n {
+		for range 10 {
+			r := rule{name: fmt.Sprintf("r%d", i), kind: g.pick("value", "value", "bool", "bool", "set", "object", "function", "else")}
+			var b strings.Builder
+			g.write(&b, &r)
+			if !compiles(source + b.String()) {
+				continue
+			}
+			source += b.String()
+			g.rules = append(g.rules, r)
+			if r.kind != "function" {
+				entries = append(entries, "f/"+r.name)
+			}
+			break
+		}
+	}
+	if g.chance(30) && len(entries) > 0 {
+		entries = append(entries, "f")
+	}
+	return source, entries
+}
+
+func compiles(source string) bool {
+	_, err := ast.CompileModulesWithOpt(map[string]string{"f.rego": source}, ast.CompileOpts{
+		ParserOptions: ast.ParserOptions{RegoVersion: ast.RegoV1, Capabilities: Profile()},
+	})
+	return err == nil
+}
+
+func (g *generator) write(b *strings.Builder, r *rule) {
+	switch r.kind {
+	case "value":
+		fmt.Fprintf(b, "%s := %s if {\n\t%s\n}\n\n", r.name, g.term(2), g.body())
+		if g.chance(30) {
+			fmt.Fprintf(b, "%s := %s if {\n\t%s\n}\n\n", r.name, g.term(1), g.body())
+		}
+	case "bool":
+		for range 1 + g.r.IntN(6) {
+			fmt.Fprintf(b, "%s if {\n\t%s\n}\n\n", r.name, g.body())
+		}
+		r.kind = "value"
+	case "set":
+		for range 1 + g.r.IntN(6) {
+			fmt.Fprintf(b, "%s contains %s if {\n\t%s\n}\n\n", r.name, g.term(1), g.body())
+		}
+	case "object":
+		for range 1 + g.r.IntN(2) {
+			fmt.Fprintf(b, "%s[%s] := %s if {\n\t%s\n}\n\n", r.name, g.pick(`"k"`, "input.s", "input.a", `"j"`), g.term(1), g.body())
+		}
+	case "else":
+		fmt.Fprintf(b, "%s := %s if {\n\t%s\n} else := %s if {\n\t%s\n} else := %s\n\n", r.name, g.term(1), g.body(), g.term(1), g.body(), g.constant())
+		r.kind = "value"
+	case "function":
+		fmt.Fprintf(b, "%s(x) := %s if {\n\tx %s %s\n\t%s\n}\n\n", r.name, g.pick("x", "[x, x]", g.term(1)), g.pick("==", "!=", ">"), g.constant(), g.body())
+		return
+	}
+	if r.kind == "value" && g.chance(30) {
+		fmt.Fprintf(b, "default %s := %s\n\n", r.name, g.pick("false", "0", `"none"`, "{}"))
+	}
+}
+
+// event writes a JSON text about the fields of the policies, with missing, odd
+// and repeated members.
+func (g *generator) event() string {
+	var parts []string
+	put := func(key string, values ...string) {
+		if g.chance(70) {
+			parts = append(parts, fmt.Sprintf("%q: %s", key, g.pick(values...)))
+		}
+		if g.chance(4) {
+			parts = append(parts, fmt.Sprintf("%q: %s", key, g.pick(values...)))
+		}
+	}
+	scalars := []string{"0", "1", "1.0", "2", "-1", "2.50", "1e2", "100", "12345678901234567890", "1e-7", `"abc"`, `"ABC"`, `"x"`, `""`, `"\u00e9"`, `"a\ud800b"`, "true", "false", "null"}
+	put("a", scalars...)
+	put("b", append(scalars, "{}", "[1]")...)
+	put("s", `"abc"`, `"ABCD"`, `"x"`, `""`, `"a.com"`, `"xabcx"`, "5", `"10.1.2.3"`, `"é abc \u00c9"`)
+	put("t", `"a"`, `"abc"`, `"bc"`, "null", `"ſABC"`)
+	put("o", `{"x": 1, "y": {"z": "abc"}}`, `{"x": "abc"}`, `{}`, `{"y": 5, "x": 1, "x": 2}`, `[1]`, `"abc"`, `{"y": {"z": 1.0}, "q": [1, {"w": null}]}`)
+	put("l", `[1, 2, "abc"]`, `[]`, `[1.0, 1]`, `{"0": 1}`, `["b", "a"]`, `[null, [1], {"x": 1}]`, `"abc"`, `[3, 1, 2]`)
+	put("n", "0", "1", `"x"`, "1.0")
+	put("ip", `"10.1.2.3"`, `"11.0.0.1"`, `"::1"`, `"10.0.0.0/9"`, `"zzz"`, "7", `"::ffff:10.0.0.1"`)
+	if g.chance(3) {
+		return g.pick("null", "[]", "5", `"abc"`, "{}")
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
