@@ -6,6 +6,7 @@ package schemas
 import (
 	"crypto/sha256"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -119,7 +120,7 @@ func skip(s string) (int, error) {
 	case strings.HasPrefix(s, "/*"):
 		n := strings.Index(s, "*/")
 		if n < 0 {
-			return 0, fmt.Errorf("no closing */")
+			return 0, errors.New("no closing */")
 		}
 		return n + 2, nil
 	}

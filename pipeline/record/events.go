@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -138,9 +139,9 @@ func (e *events) addHot(v *pipeline.Event) {
 	e.sha256.AppendBytes(e.lower(v, pipeline.FieldFileHashesSHA256, pipeline.FieldProcessFileHashesSHA256, pipeline.FieldModuleFileHashesSHA256))
 	e.srcIP.Append(e.ip(v, pipeline.FieldSrcEndpointIP))
 	e.dstIP.Append(e.ip(v, pipeline.FieldDstEndpointIP))
-	e.srcPort.Append(uint16(e.number(v, pipeline.FieldSrcEndpointPort, math.MaxUint16)))
-	e.dstPort.Append(uint16(e.number(v, pipeline.FieldDstEndpointPort, math.MaxUint16)))
-	e.pid.Append(uint32(e.number(v, pipeline.FieldProcessPID, math.MaxUint32)))
+	e.srcPort.Append(uint16(e.number(v, pipeline.FieldSrcEndpointPort, math.MaxUint16))) //nolint:gosec // bounded
+	e.dstPort.Append(uint16(e.number(v, pipeline.FieldDstEndpointPort, math.MaxUint16))) //nolint:gosec // bounded
+	e.pid.Append(uint32(e.number(v, pipeline.FieldProcessPID, math.MaxUint32)))          //nolint:gosec // bounded
 	for i := range e.texts {
 		e.texts[i].Append(e.take(v, e.texts[i].fields...))
 	}
@@ -210,7 +211,7 @@ func (e *events) addRest(v *pipeline.Event, first int) {
 			continue
 		}
 		keys.Append(a.Field.String())
-		if n := len(keys.Rows) - 1; has(keys.Rows[first:vendor], keys.Rows[n]) {
+		if n := len(keys.Rows) - 1; slices.Contains(keys.Rows[first:vendor], keys.Rows[n]) {
 			keys.Rows = keys.Rows[:n]
 			continue
 		}
@@ -218,15 +219,6 @@ func (e *events) addRest(v *pipeline.Event, first int) {
 		e.attrs.Values.AppendBytes(e.scratch)
 	}
 	e.attrs.End()
-}
-
-func has(rows []uint32, word uint32) bool {
-	for _, r := range rows {
-		if r == word {
-			return true
-		}
-	}
-	return false
 }
 
 // appendText appends a value's text: a list is the JSON that it came as.

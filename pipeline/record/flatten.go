@@ -136,14 +136,7 @@ func (f *flattener) value(out *columns.Map) error {
 // scalar reads a number, true, false or null.
 func (f *flattener) scalar(out *columns.Map) error {
 	from := f.i
-	for f.i < len(f.p) {
-		c := f.p[f.i]
-		if c == ',' || c == '}' || c == ' ' || c == '\t' || c == '\n' || c == '\r' {
-			break
-		}
-		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && c != '-' && c != '+' && c != '.' && c != 'E' {
-			return f.fail()
-		}
+	for f.i < len(f.p) && inScalar(f.p[f.i]) {
 		f.i++
 	}
 	if f.i == from {
@@ -154,6 +147,11 @@ func (f *flattener) scalar(out *columns.Map) error {
 		out.Values.AppendBytes(text)
 	}
 	return nil
+}
+
+// inScalar reports whether c may be part of a number or a name.
+func inScalar(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c == '-' || c == '+' || c == '.' || c == 'E'
 }
 
 // skipList passes over a list, whatever is in it.

@@ -10,6 +10,6 @@ SELECT
     quantilesTDigestMerge(0.5, 0.9, 0.99)(h.delay)[2] AS delay_p90,
     quantilesTDigestMerge(0.5, 0.9, 0.99)(h.delay)[3] AS delay_p99
 FROM riposte.events_hour AS h
-WHERE hour >= toDateTime({since:String}, 'UTC')
+WHERE hour >= toDateTime64({since:String}, 3, 'UTC')
 GROUP BY source
 ORDER BY source;

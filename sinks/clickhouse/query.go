@@ -41,7 +41,7 @@ func (s *Store) Run(ctx context.Context, name string, params map[string]string) 
 	if err != nil {
 		return nil, classify(fmt.Errorf("clickhouse: query %s: %w", name, err))
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err has what went wrong
 	res := &Result{Query: q}
 	for _, c := range rows.ColumnTypes() {
 		res.Columns = append(res.Columns, schemas.Column{Name: c.Name(), Type: c.DatabaseTypeName()})

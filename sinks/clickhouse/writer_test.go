@@ -219,8 +219,10 @@ func story(t *testing.T) []*pipeline.Block {
 			Fact:     pipeline.FactRef{ID: f.ID, Kind: f.Kind, Ref: f.Ref, Partition: 2, Offset: offset},
 		}
 	}
-	intent := &pipeline.Intent{ID: id("intent"), Tenant: "acme", Incident: id("incident"), Group: "host:ws1", Revision: 1, Want: pipeline.WantPresent,
-		Action: "endpoint.isolate", Verdict: pipeline.VerdictApprove, Need: 1, Flags: []string{"demo"}}
+	intent := &pipeline.Intent{
+		ID: id("intent"), Tenant: "acme", Incident: id("incident"), Group: "host:ws1", Revision: 1, Want: pipeline.WantPresent,
+		Action: "endpoint.isolate", Verdict: pipeline.VerdictApprove, Need: 1, Flags: []string{"demo"},
+	}
 	allowed := *intent
 	allowed.Revision, allowed.Verdict, allowed.Got = 2, pipeline.VerdictAllow, []string{"anna"}
 	outcome := func(seq uint32, phase, state string) *pipeline.Outcome {

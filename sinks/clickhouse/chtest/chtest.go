@@ -54,7 +54,7 @@ func Server(tb testing.TB) *embedded.Server {
 		tb.Skip(err)
 	}
 	shared.once.Do(func() {
-		shared.dir, shared.err = os.MkdirTemp("", "riposte-clickhouse-")
+		shared.dir, shared.err = os.MkdirTemp("", "riposte-clickhouse-") //nolint:usetesting // it outlives the test that needs it first
 		if shared.err == nil {
 			shared.server, shared.err = embedded.Start(context.WithoutCancel(tb.Context()), embedded.Config{Dir: shared.dir})
 		}

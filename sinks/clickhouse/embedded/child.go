@@ -65,7 +65,7 @@ func serve(lib string, args []string) error {
 // readers.
 func watchdog() {
 	_, _ = io.Copy(io.Discard, os.Stdin) // an error is an end, too
-	time.Sleep(stopTimeout)              //nolint:forbidigo // the process has nothing else to wait for
+	time.Sleep(stopTimeout)
 	os.Exit(2)
 }
 

@@ -82,7 +82,7 @@ func query(t *testing.T, addr, sql string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %s %s %v", sql, resp.Status, body, err)
@@ -222,7 +222,7 @@ func TestKilledServerIsNoticedAndItsDataStays(t *testing.T) {
 // server's address and process id.
 func startHolder(t *testing.T, dir string) (cmd *exec.Cmd, addr string, pid int) {
 	t.Helper()
-	cmd = exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this very binary
+	cmd = exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), holderEnv+"="+dir)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -269,7 +269,7 @@ shift
 %s=%s exec %s "$@"
 `, childEnv, lib, os.Args[0])
 	bin := filepath.Join(dir, "clickhouse")
-	if err := os.WriteFile(bin, []byte(script), 0o700); err != nil { //nolint:gosec // it must be executable
+	if err := os.WriteFile(bin, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))

@@ -75,7 +75,7 @@ func libraryPath(p pin) (string, error) {
 func installed() (string, error) {
 	p, ok := pins[platform()]
 	if !ok {
-		return "", &MissingError{Why: fmt.Sprintf("no libchdb is pinned for %s", platform())}
+		return "", &MissingError{Why: "no libchdb is pinned for " + platform()}
 	}
 	lib, err := libraryPath(p)
 	if err != nil {
@@ -134,19 +134,19 @@ func fetchInto(ctx context.Context, p pin, lib string, progress io.Writer) error
 	if err != nil {
 		return fmt.Errorf("clickhouse: install: %w", err)
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { _ = os.RemoveAll(tmp) }() // what stays is rubbish in a cache
 	archive, err := npmPack(ctx, tmp, p.pkg+"@"+libVersion, progress)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "clickhouse: extracting and checking %s\n", filepath.Base(archive))
+	say(progress, "clickhouse: extracting and checking %s\n", filepath.Base(archive))
 	if err := extract(ctx, archive, filepath.Join(tmp, p.file), p); err != nil {
 		return fmt.Errorf("clickhouse: install %s: %w", p.pkg, err)
 	}
 	if err := os.Rename(filepath.Join(tmp, p.file), lib); err != nil {
 		return fmt.Errorf("clickhouse: install: %w", err)
 	}
-	fmt.Fprintf(progress, "clickhouse: installed %s\n", lib)
+	say(progress, "clickhouse: installed %s\n", lib)
 	return nil
 }
 
@@ -157,7 +157,7 @@ func npmPack(ctx context.Context, dir, spec string, progress io.Writer) (string,
 	if err != nil {
 		return "", &MissingError{Why: "npm, which fetches libchdb, is not on PATH (Debian: apt-get install npm; macOS: brew install node)"}
 	}
-	fmt.Fprintf(progress, "clickhouse: fetching %s with npm (178 MB)\n", spec)
+	say(progress, "clickhouse: fetching %s with npm (178 MB)\n", spec)
 	cmd := exec.CommandContext(ctx, npm, "pack", "--pack-destination", dir, spec) //nolint:gosec // npm is the ordinary client
 	cmd.Dir = dir
 	var out, complaint bytes.Buffer
@@ -189,7 +189,7 @@ func awaitWithTicks(done <-chan struct{}, progress io.Writer) {
 		case <-done:
 			return
 		case <-tick.C:
-			fmt.Fprintf(progress, "clickhouse: still fetching after %d s\n", waited)
+			say(progress, "clickhouse: still fetching after %d s\n", waited)
 		}
 	}
 }
@@ -202,7 +202,7 @@ func extract(ctx context.Context, archive, dst string, p pin) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	packed := sha512.New()
 	in := io.TeeReader(&ctxReader{ctx: ctx, r: f}, packed)
 	zip, err := gzip.NewReader(in)
@@ -248,6 +248,11 @@ func writeFile(dst string, r io.Reader, sum hash.Hash) error {
 	}
 	_, err = io.Copy(io.MultiWriter(f, sum), r)
 	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// say writes a line of progress. One that cannot be written is no reason to stop.
+func say(progress io.Writer, format string, args ...any) {
+	_, _ = fmt.Fprintf(progress, format, args...)
 }
 
 func compare(what, got, want string) error {

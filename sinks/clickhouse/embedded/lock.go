@@ -33,7 +33,7 @@ func (e *BusyError) Error() string {
 // lock whose taker is dead is held by a server that is still closing down after
 // its parent was killed: it is waited for.
 func lockDir(ctx context.Context, dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the directory is the user's choice
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse: %w", err)
 	}
@@ -97,7 +97,7 @@ func alive(pid int) bool {
 // waitInstallLock takes the lock under which dir is filled, waiting for another
 // process that holds it, and returns what releases it.
 func waitInstallLock(ctx context.Context, dir string) (release func(), err error) {
-	f, err := os.OpenFile(filepath.Join(dir, "install.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, "install.lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // in the cache
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse: install: %w", err)
 	}

@@ -25,7 +25,7 @@ func choosePorts(tcp, http int) (int, int, error) {
 		if err != nil {
 			return 0, 0, fmt.Errorf("clickhouse: choose a port: %w", err)
 		}
-		defer l.Close()
+		defer func() { _ = l.Close() }()  // it only held the port
 		*p = l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // a tcp listener has no other kind
 	}
 	return tcp, http, nil
@@ -66,7 +66,7 @@ func ask(ctx context.Context, client *http.Client, addr, data string) (string, e
 	if err != nil {
 		return "", err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err != nil {
 		return "", err

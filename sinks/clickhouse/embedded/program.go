@@ -45,7 +45,7 @@ func (e *MissingError) Error() string {
 // on PATH that is new enough, else the installed library.
 func find(ctx context.Context) (program, error) {
 	if lib := os.Getenv(LibraryEnv); lib != "" {
-		if _, err := os.Stat(lib); err != nil {
+		if _, err := os.Stat(lib); err != nil { //nolint:gosec // naming the library is what the variable is for
 			return program{}, &MissingError{Why: fmt.Sprintf("%s: %v", LibraryEnv, err)}
 		}
 		return self(lib)
@@ -93,7 +93,8 @@ func findBinary(ctx context.Context) (string, bool) {
 	return path, newEnough(string(out))
 }
 
-// newEnough reads "ClickHouse local version 26.7.2.1 (official build)."
+// newEnough reads a banner such as "ClickHouse local version 26.7.2.1 (official build)" and
+// reports whether that version serves.
 func newEnough(banner string) bool {
 	m := binaryVersion.FindStringSubmatch(banner)
 	if m == nil {

@@ -134,11 +134,11 @@ func launch(ctx context.Context, dir string, prog program, lock *os.File, tcp, h
 		exited:   make(chan struct{}),
 	}
 	data := filepath.Join(dir, "data")
-	out, err := os.OpenFile(filepath.Join(dir, "clickhouse.log"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	out, err := os.OpenFile(filepath.Join(dir, "clickhouse.log"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600) //nolint:gosec // the directory is the user's choice
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse: %w", err)
 	}
-	defer out.Close()
+	defer func() { _ = out.Close() }() // the child has its own
 	from, err := out.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse: %w", err)
