@@ -21,6 +21,7 @@ import (
 
 	"github.com/riposte-sec/riposte/policies"
 	"github.com/riposte-sec/riposte/policies/engine"
+	"github.com/riposte-sec/riposte/sources/sample"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the table of docs/detections.md anew")
@@ -168,13 +169,8 @@ func TestDocsListTheShippedDetections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const begin, end = "<!-- table: go test ./pipeline/match -run Docs -rewrite -->\n", "<!-- end of table -->\n"
-	head, rest, ok1 := strings.Cut(string(page), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok1 || !ok2 {
-		t.Fatalf("%s: no table between %q and %q", docsPage, begin, end)
-	}
-	want := head + begin + detectionTable(loadShipped(t)) + end + tail
+	want := withTable(t, string(page), "detections", detectionTable(loadShipped(t)))
+	want = withTable(t, want, "stories", storyTable())
 	if *rewrite {
 		if err := os.WriteFile(docsPage, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -184,6 +180,32 @@ func TestDocsListTheShippedDetections(t *testing.T) {
 	if string(page) != want {
 		t.Errorf("%s is not what the detections say; go test ./pipeline/match -run Docs -rewrite", docsPage)
 	}
+}
+
+// withTable returns page with the generated table of that name in place of the one that is
+// there.
+func withTable(t *testing.T, page, name, table string) string {
+	t.Helper()
+	begin, end := "<!-- "+name+": go test ./pipeline/match -run Docs -rewrite -->\n", "<!-- end of "+name+" -->\n"
+	head, rest, ok1 := strings.Cut(page, begin)
+	_, tail, ok2 := strings.Cut(rest, end)
+	if !ok1 || !ok2 {
+		t.Fatalf("%s: no table between %q and %q", docsPage, begin, end)
+	}
+	return head + begin + table + end + tail
+}
+
+func storyTable() string {
+	var b strings.Builder
+	b.WriteString("| Story | What happens | Detections | Responses |\n|---|---|---|---|\n")
+	for _, s := range sample.Stories() {
+		var responses []string
+		for _, in := range s.Incidents {
+			responses = append(responses, in.Responses...)
+		}
+		fmt.Fprintf(&b, "| %s | %s | `%s` | `%s` |\n", s.Title, s.Text, strings.Join(s.Detections, "`, `"), strings.Join(responses, "`, `"))
+	}
+	return b.String()
 }
 
 func detectionTable(s *Set) string {

@@ -109,6 +109,9 @@ func (g *Generator) Truth() Truth { return g.ledger.truth() }
 func (g *Generator) startStories() {
 	for i := range g.stories {
 		for s := &g.stories[i]; !s.next.After(g.next); s.next = s.next.Add(g.cfg.StoryEvery) {
+			if !g.end.IsZero() && s.next.After(g.end) {
+				break // no record of it would be handed out
+			}
 			run := g.ledger.begin(s.story.Name, int(s.count), s.next)
 			for _, st := range writeScript(g, s, run) {
 				g.push(st)

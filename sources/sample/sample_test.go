@@ -296,6 +296,23 @@ func TestNamesInTheOrganisationAreUnique(t *testing.T) {
 	}
 }
 
+func TestStoryThatWouldStartAfterTheEndIsNotCounted(t *testing.T) {
+	t.Parallel()
+	g := newGenerator(t, func(c *Config) { c.Rate, c.Duration = 0.0001, 20*time.Second })
+	collect(g)
+	if runs := g.Truth().Runs; len(runs) != 2 {
+		t.Errorf("%d runs in 20 seconds, want those that start after 5 and 16: %+v", len(runs), runs)
+	}
+}
+
+// TestRecordTakesOneAllocation is not parallel: it counts what the whole process allocates.
+func TestRecordTakesOneAllocation(t *testing.T) {
+	g := newGenerator(t, func(c *Config) { c.Rate, c.StoryEvery = 1000, 0 })
+	if n := testing.AllocsPerRun(20000, func() { g.Next() }); n > 1 {
+		t.Errorf("%v allocations per record, want its key alone: values share chunks", n)
+	}
+}
+
 func BenchmarkNext(b *testing.B) {
 	g := newGenerator(b, func(c *Config) { c.Rate = 10000 })
 	b.ReportAllocs()
