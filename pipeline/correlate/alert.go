@@ -8,12 +8,12 @@ import (
 	"github.com/riposte-sec/riposte/pipeline"
 )
 
-// The fates of an alert (pipeline.Alert.Fate). Only those of FateIncident open incidents.
+// The fates of an alert (pipeline.Alert.Fate). Those of FateIncident open incidents.
 const (
 	FateIncident  = "incident"
 	FateSilenced  = "silenced"  // a silence or a mute
 	FateInhibited = "inhibited" // a graver alert tells it already
-	FateFolded    = "folded"    // storm control, or its episode became part of another one
+	FateFolded    = "folded"    // storm control put it into the rule's own incident, or its episode became part of another one
 	FateBudget    = "budget"    // its state had to go for want of memory
 	FateWithdrawn = "withdrawn" // a late signal showed that it should not have fired
 )
@@ -60,6 +60,9 @@ func (s *Stage) open(out *outputs, r *rule, k *key, x *session) {
 	a.ID = x.told.alert
 	fate, why := s.control(r, k, &a)
 	x.told.fate = fate
+	if fate == FateFolded {
+		x.told.group = "rule:" + r.id // a storm is one incident
+	}
 	if x.told.rev == 0 {
 		s.stats.Alerts++
 		s.derive(out, r, &a)

@@ -2,7 +2,6 @@ package match
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -55,7 +54,7 @@ v := 7
 match if v > 0
 `
 
-func load(t *testing.T, files ...string) *Set {
+func load(t testing.TB, files ...string) *Set {
 	t.Helper()
 	fsys := fstest.MapFS{}
 	for i, f := range files {
@@ -68,27 +67,13 @@ func load(t *testing.T, files ...string) *Set {
 	return s
 }
 
-func encode(dst []byte, e *pipeline.Event) []byte {
-	doc := map[string]any{"class_uid": e.Class, "unmapped": json.RawMessage(e.Unmapped)}
-	for _, a := range e.Attrs {
-		if a.Value.Kind == pipeline.KindInt {
-			doc[a.Field.String()] = a.Value.Int
-		}
-	}
-	p, err := json.Marshal(doc)
-	if err != nil {
-		panic(err)
-	}
-	return append(dst, p...)
-}
-
 func newStage(t *testing.T, s *Set, consumers ...pipeline.Consumer) *Stage {
 	t.Helper()
 	m, err := NewTopdown(t.Context(), s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := New(Config{Rules: s, Matcher: m, Encode: encode, Consumers: consumers})
+	st, err := New(Config{Rules: s, Matcher: m, Consumers: consumers})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,6 @@ type Config struct {
 	// Matcher evaluates them; its indexes are those of Rules.Detections. Required. A matcher
 	// serves one stage.
 	Matcher pipeline.Matcher
-	// Encode appends the JSON form of an event, as it lies on TopicEvents. Required.
-	Encode func(dst []byte, e *pipeline.Event) []byte
 	// Consumers are the correlations that want signals. A rule that is not among Rules is
 	// another correlation's and is ignored.
 	Consumers []pipeline.Consumer
@@ -45,8 +43,8 @@ var _ pipeline.Stage = (*Stage)(nil)
 
 // New builds a stage. It reports a consumer's path that no event can have.
 func New(cfg Config) (*Stage, error) {
-	if cfg.Rules == nil || cfg.Matcher == nil || cfg.Encode == nil {
-		return nil, errors.New("match: Rules, Matcher and Encode are required")
+	if cfg.Rules == nil || cfg.Matcher == nil {
+		return nil, errors.New("match: Rules and Matcher are required")
 	}
 	s := &Stage{cfg: cfg, consumers: make([][]pipeline.Consumer, len(cfg.Rules.Detections))}
 	for _, c := range cfg.Consumers {
@@ -80,7 +78,7 @@ func (s *Stage) Process(ctx context.Context, b *pipeline.Batch) error {
 			return err
 		}
 		s.stats.Events++
-		s.buf = s.cfg.Encode(s.buf[:0], e)
+		s.buf = e.AppendJSON(s.buf[:0])
 		hits, err := s.cfg.Matcher.Match(ctx, s.buf, s.hits[:0])
 		s.hits = hits
 		s.stats.Failures += failures(err)
@@ -107,8 +105,8 @@ func failures(err error) uint64 {
 
 func (s *Stage) signals(b *pipeline.Batch, e *pipeline.Event, rule int) {
 	d := &s.cfg.Rules.Detections[rule]
-	if len(d.Sources) > 0 && !slices.Contains(d.Sources, e.Source) {
-		return
+	if len(d.Sources) > 0 && !slices.Contains(d.Sources, e.Source) || len(d.Classes) > 0 && !slices.Contains(d.Classes, e.Class) {
+		return // a matcher may evaluate more than it must
 	}
 	sig := pipeline.Signal{
 		Event: e.ID, Tenant: e.Tenant, Rule: d.ID, Source: e.Source, Class: e.Class,
