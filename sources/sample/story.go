@@ -98,7 +98,7 @@ func (s *script) wait(lo, hi time.Duration) {
 	s.at = s.at.Add(lo + time.Duration(s.r.Int64N(int64(hi-lo)+1)))
 }
 
-// about names an entity that the run is about.
+// subject names an entity that the run is about.
 func (s *script) subject(kind pipeline.EntityKind, value, role string) {
 	s.run.Subjects = append(s.run.Subjects, pipeline.EntityValue{Kind: kind.String(), Value: value, Role: role})
 }
