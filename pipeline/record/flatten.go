@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"unicode/utf16"
@@ -24,7 +25,8 @@ type flattener struct {
 	p     []byte
 	i     int
 	path  []byte
-	text  []byte // the last string, unescaped
+	text  []byte // the last string, unescaped: a view of p or of buf
+	buf   []byte
 	depth int
 }
 
@@ -179,19 +181,37 @@ func (f *flattener) skipList() error {
 	return f.fail()
 }
 
-// string reads a string whose quote is next into f.text.
+// string reads a string whose quote is next into f.text: a view of the object where it has no
+// escapes, which is nearly always.
 func (f *flattener) string() error {
-	f.text = f.text[:0]
 	f.i++
+	rest := f.p[f.i:]
+	end := bytes.IndexByte(rest, '"')
+	if end < 0 {
+		f.i = len(f.p)
+		return f.fail()
+	}
+	if bytes.IndexByte(rest[:end], '\\') < 0 {
+		f.text = rest[:end]
+		f.i += end + 1
+		return nil
+	}
+	return f.unescape()
+}
+
+// unescape reads the rest of a string that has escapes.
+func (f *flattener) unescape() error {
+	f.buf = f.buf[:0]
 	from := f.i
 	for f.i < len(f.p) {
 		switch f.p[f.i] {
 		case '"':
-			f.text = append(f.text, f.p[from:f.i]...)
+			f.buf = append(f.buf, f.p[from:f.i]...)
+			f.text = f.buf
 			f.i++
 			return nil
 		case '\\':
-			f.text = append(f.text, f.p[from:f.i]...)
+			f.buf = append(f.buf, f.p[from:f.i]...)
 			if err := f.escape(); err != nil {
 				return err
 			}
@@ -228,7 +248,7 @@ func (f *flattener) escape() error {
 	default:
 		return f.fail()
 	}
-	f.text = append(f.text, c)
+	f.buf = append(f.buf, c)
 	return nil
 }
 
@@ -248,7 +268,7 @@ func (f *flattener) unicode() error {
 			}
 		}
 	}
-	f.text = utf8.AppendRune(f.text, u)
+	f.buf = utf8.AppendRune(f.buf, u)
 	return nil
 }
 
