@@ -222,15 +222,20 @@ func (s *Stage) byteOf(ways []way) uint8 {
 // fill sets the attributes of the event.
 func (s *Stage) fill(b *pipeline.Batch, e *pipeline.Event, class *classPlan) {
 	n := 0
-	for i := range class.ops {
+	for i := 0; i < len(class.ops); {
 		op := &class.ops[i]
-		for k := range op.ways {
-			if v, ok := s.value(op.field, &op.ways[k]); ok {
-				s.attrs[n] = pipeline.Attr{Field: op.field, Value: v}
-				n++
-				break
-			}
+		if op.slot >= 0 && s.scan.slots[op.slot].kind == spanNone {
+			i++
+			continue
 		}
+		v, ok := s.value(op.field, op.way)
+		if !ok {
+			i++
+			continue
+		}
+		s.attrs[n] = pipeline.Attr{Field: op.field, Value: v}
+		n++
+		i = int(op.next)
 	}
 	e.Attrs = b.Arena.Attrs(n)
 	copy(e.Attrs, s.attrs[:n])
@@ -276,7 +281,10 @@ func (s *Stage) extract(b *pipeline.Batch, e *pipeline.Event, class *classPlan) 
 // entity adds what text names to the n entities that there are, and returns how many there
 // are then.
 func (s *Stage) entity(e *pipeline.Event, spec *entitySpec, text string, n int) int {
-	value, ok := s.canon.entity(spec.kind, text)
+	value, ok := text, fieldForms[spec.field] == spec.kind && (spec.kind == pipeline.EntityIP || spec.kind == pipeline.EntityHash)
+	if !ok { // else the attribute is in the form of the entity already
+		value, ok = s.canon.entity(spec.kind, text)
+	}
 	if !ok {
 		if suspicious(text) {
 			e.Flags |= pipeline.FlagSuspiciousUnicode

@@ -56,10 +56,12 @@ func decimal(text string) (whole, thousandths int64, ok bool) {
 		}
 		whole = whole*10 + int64(text[i]-'0')
 	}
-	if i == len(text) {
-		return whole, 0, i > 0
-	}
-	if text[i] != '.' || i == 0 {
+	switch {
+	case i == 0:
+		return 0, 0, false
+	case i == len(text):
+		return whole, 0, true
+	case text[i] != '.':
 		return exponential(text)
 	}
 	for k, scale := i+1, int64(100); k < len(text); k, scale = k+1, scale/10 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -80,7 +81,10 @@ func compile(f pipeline.Format) (*plan, error) {
 	if err := errors.Join(c.errs...); err != nil {
 		return nil, err
 	}
-	c.plan.root.finish()
+	if c.plan.slots > math.MaxInt16 {
+		return nil, fmt.Errorf("%s: reads more than %d paths", file, math.MaxInt16)
+	}
+	c.plan.root.finish(&c.plan.nodes)
 	c.plan.selector = newSelector(c.plan.classes)
 	return c.plan, nil
 }
@@ -126,7 +130,11 @@ func (c *compiler) class(spec *classSpec) {
 		}
 	}
 	for _, f := range slices.Sorted(maps.Keys(fields)) {
-		cp.ops = append(cp.ops, op{f, c.ways(f, fields[f])})
+		ways := c.ways(f, fields[f])
+		next := len(cp.ops) + len(ways)
+		for i := range ways {
+			cp.ops = append(cp.ops, op{int16(ways[i].slot), f, int32(next), &ways[i]})
+		}
 	}
 	c.plan.classes = append(c.plan.classes, cp)
 }

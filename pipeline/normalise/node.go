@@ -2,6 +2,7 @@ package normalise
 
 // node is what a plan wants of a value: to remember where it lies, or to look into it.
 type node struct {
+	index    int        // number of the node in its plan
 	slot     int        // where its span goes, -1 = nowhere
 	members  *memberSet // of an object, nil = none wanted
 	elements []*node    // of a list, by index; nil = not wanted
@@ -62,19 +63,22 @@ func (m *memberSet) find(hash uint64, name []byte) *node {
 	}
 }
 
-// finish fills below, from the leaves up, and returns the node's own.
-func (n *node) finish() []int {
+// finish numbers the nodes from *count on and fills below, from the leaves up. It returns
+// the node's own.
+func (n *node) finish(count *int) []int {
+	n.index = *count
+	*count++
 	if n.slot >= 0 {
 		n.below = append(n.below, n.slot)
 	}
 	if n.members != nil {
 		for _, e := range n.members.list {
-			n.below = append(n.below, e.child.finish()...)
+			n.below = append(n.below, e.child.finish(count)...)
 		}
 	}
 	for _, e := range n.elements {
 		if e != nil {
-			n.below = append(n.below, e.finish()...)
+			n.below = append(n.below, e.finish(count)...)
 		}
 	}
 	return n.below

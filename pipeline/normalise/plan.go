@@ -11,6 +11,7 @@ type plan struct {
 	source    string
 	decode    func(dst, record []byte) ([]byte, error)
 	root      *node
+	nodes     int // in the tree of root
 	slots     int
 	absent    []string
 	requires  []int
@@ -37,14 +38,17 @@ type classPlan struct {
 	class    pipeline.Class
 	activity []way
 	severity []way
-	ops      []op // by field
+	ops      []op // by field, then in the order of the mapping
 	entities []entitySpec
 }
 
-// op fills one field by the first of its ways that has a value.
+// op is one way to fill a field. It is small and lies beside the next one, because most of
+// a class's ops find nothing in a record.
 type op struct {
-	field pipeline.Field
-	ways  []way
+	slot  int16          // of way, to see whether there is anything; -1 = constant
+	field pipeline.Field // to fill
+	next  int32          // the op to go on with once the field is filled
+	way   *way
 }
 
 // way is one way to get a value.

@@ -36,6 +36,7 @@ type scanner struct {
 	p      []byte
 	slots  []span
 	keys   keyTable
+	orders []order // by node.index
 	arena  *pipeline.Arena
 	nodes  int
 	reason string // why the record is refused
@@ -77,7 +78,7 @@ func (s *scanner) fail(reason string, at int) int {
 }
 
 func space(p []byte, i int) int {
-	for i < len(p) && (p[i] == ' ' || p[i] == '\t' || p[i] == '\n' || p[i] == '\r') {
+	for i < len(p) && p[i] <= ' ' && (p[i] == ' ' || p[i] == '\t' || p[i] == '\n' || p[i] == '\r') {
 		i++
 	}
 	return i
@@ -142,21 +143,17 @@ func (s *scanner) object(i int, n *node, depth int) int {
 	if depth > MaxDepth {
 		return s.fail(ReasonTooDeep, i)
 	}
-	id := s.keys.object()
 	if i = space(s.p, i); i < len(s.p) && s.p[i] == '}' {
 		return i + 1
 	}
+	w := s.begin(n)
 	for {
 		if i = space(s.p, i); i >= len(s.p) || s.p[i] != '"' {
 			return s.fail(ReasonSyntax, i)
 		}
-		to, escaped := s.text(i + 1)
+		to, child := s.member(&w, i+1, n)
 		if to < 0 {
 			return to
-		}
-		child, ok := s.member(i+1, to, escaped, id, n)
-		if !ok {
-			return -1
 		}
 		if i = space(s.p, to+1); i >= len(s.p) || s.p[i] != ':' {
 			return s.fail(ReasonSyntax, i)
@@ -171,6 +168,7 @@ func (s *scanner) object(i int, n *node, depth int) int {
 		case ',':
 			i++
 		case '}':
+			w.end()
 			return i + 1
 		default:
 			return s.fail(ReasonSyntax, i)
@@ -178,14 +176,24 @@ func (s *scanner) object(i int, n *node, depth int) int {
 	}
 }
 
-// member looks up the name in [from, to) and returns what the plan wants of its value. Of a
-// name that stands twice the last one counts: what the first one filled is emptied.
-func (s *scanner) member(from, to int, escaped bool, object uint32, n *node) (*node, bool) {
-	if to-from > MaxKey {
-		s.fail(ReasonKeyTooLong, from)
-		return nil, false
+// member reads the name that begins at i and returns where it ends and what the plan wants
+// of its value. Of a name that stands twice the last one counts: what the first one filled
+// is emptied.
+func (s *scanner) member(w *walk, i int, n *node) (int, *node) {
+	if !w.strayed {
+		if to, child, ok := w.expected(s.p, i); ok {
+			return to, child
+		}
+		w.stray(&s.keys)
 	}
-	name := s.p[from:to]
+	to, escaped := s.text(i)
+	if to < 0 {
+		return to, nil
+	}
+	if to-i > MaxKey {
+		return s.fail(ReasonKeyTooLong, i), nil
+	}
+	name := s.p[i:to]
 	if escaped {
 		name = unescape(s.arena, name)
 	}
@@ -194,15 +202,17 @@ func (s *scanner) member(from, to int, escaped bool, object uint32, n *node) (*n
 	if n != nil && n.members != nil {
 		child = n.members.find(hash, name)
 	}
-	if s.keys.seen(object, hash, pipeline.View(name)) {
+	if s.keys.seen(w.object, hash, pipeline.View(name)) {
 		s.twice = true
 		if child != nil {
 			for _, slot := range child.below {
 				s.slots[slot] = span{}
 			}
 		}
+	} else if w.order != nil && !escaped {
+		w.learn(pipeline.View(name), hash, child)
 	}
-	return child, true
+	return to, child
 }
 
 // list reads a list from behind its bracket.
@@ -241,21 +251,24 @@ func (s *scanner) text(i int) (to int, escaped bool) {
 	p := s.p
 	for {
 		for i+8 <= len(p) {
-			m := special(binary.LittleEndian.Uint64(p[i:]))
-			if m != 0 {
+			if m := special(binary.LittleEndian.Uint64(p[i:])); m != 0 {
 				i += bits.TrailingZeros64(m) >> 3
-				break
+				goto found
 			}
 			i += 8
 		}
 		for i < len(p) && p[i] != '"' && p[i] != '\\' && p[i] >= ' ' {
-			i++ // only near the end of the record
+			i++ // near the end of the record
 		}
-		switch {
-		case i >= len(p) || p[i] < ' ':
+		if i == len(p) {
 			return s.fail(ReasonSyntax, i), false
-		case p[i] == '"':
+		}
+	found:
+		if p[i] == '"' {
 			return i, escaped
+		}
+		if p[i] != '\\' {
+			return s.fail(ReasonSyntax, i), false
 		}
 		escaped = true
 		if i = s.escape(i); i < 0 {

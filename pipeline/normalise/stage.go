@@ -43,7 +43,7 @@ func (c *Compiled) Stage(source string) pipeline.Stage {
 	}
 	s := &Stage{plan: p, texts: make([]string, p.slots), canon: newCanon(&c.cache), sum: sha256.New()}
 	s.scan.slots = make([]span, p.slots)
-	s.scan.keys = newKeyTable(p.seed)
+	s.scan.keys, s.scan.orders = newKeyTable(p.seed), make([]order, p.nodes)
 	return s
 }
 

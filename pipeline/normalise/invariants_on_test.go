@@ -1,0 +1,5 @@
+//go:build invariants
+
+package normalise_test
+
+const invariantsEnabled = true
