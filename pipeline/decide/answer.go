@@ -128,7 +128,9 @@ func (s *Stage) fallBack(inc *incident, cause error) {
 func (inc *incident) staticPriority() uint8 {
 	var worst uint8
 	for i := range inc.Alerts {
-		worst = max(worst, inc.Alerts[i].Severity)
+		if !inc.Alerts[i].Withdrawn {
+			worst = max(worst, inc.Alerts[i].Severity)
+		}
 	}
 	switch {
 	case worst >= 5:

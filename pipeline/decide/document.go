@@ -192,6 +192,7 @@ func (r *reader) document(v any) *document {
 		score:    r.number("$", m, "score", 0, 100),
 		close:    r.oneOf("$", m, "close", "false_positive", "true_positive", "benign", "duplicate", "test"),
 		wakeAt:   r.moment("$", m, "wake_at"),
+		steps:    []pipeline.Step{},
 	}
 	r.number("$", m, "confidence", 0, 1)
 	r.matches("$", m, "attack", 16, reAttack)

@@ -12,8 +12,15 @@ import (
 	"github.com/riposte-sec/riposte/pipeline"
 )
 
-// The fates of alerts that noise control keeps from opening or changing incidents.
-var quietFates = []string{"silenced", "inhibited", "budget"}
+// The fates of alerts. Only alerts of the first two open incidents: an alert without a fate
+// did not pass noise control. What is folded adds to an incident that is open, what is
+// withdrawn takes back what it added, and the other fates change nothing.
+const (
+	fateNone      = ""
+	fateIncident  = "incident"
+	fateFolded    = "folded"
+	fateWithdrawn = "withdrawn"
+)
 
 func groupKey(tenant, group string) string { return tenant + "\x1f" + group }
 
@@ -22,12 +29,12 @@ func (s *Stage) forgetAfter() time.Duration { return time.Duration(s.cfg.Forget)
 // fold lets the incident that the fact belongs to learn it, asks the policy if that may
 // change its mind, and emits the revision.
 func (s *Stage) fold(ctx context.Context, b *pipeline.Batch, r *pipeline.Record, fact *pipeline.Fact) (fate, error) {
-	if fact.Kind == pipeline.FactAlert && slices.Contains(quietFates, fact.Alert.Fate) {
-		return ignored, nil
-	}
 	id, fate := s.belongs(fact)
 	if fate != folded {
 		return fate, nil
+	}
+	if fact.Kind == pipeline.FactAlert && !s.admits(id, fact.Alert) {
+		return ignored, nil
 	}
 	key := id.View()
 	inc := s.incidents.Edit(key)
@@ -89,6 +96,20 @@ func stale(inc *incident, fact *pipeline.Fact) bool {
 	if fact.Kind == pipeline.FactAlert {
 		i := inc.alert(fact.Alert.ID)
 		return i >= 0 && fact.Alert.Revision <= inc.Alerts[i].Revision
+	}
+	return false
+}
+
+// admits reports whether an alert of its fate may change the incident, or open it.
+func (s *Stage) admits(id pipeline.ID, a *pipeline.Alert) bool {
+	inc := s.incidents.Get(id.View())
+	switch a.Fate {
+	case fateNone, fateIncident:
+		return true
+	case fateFolded:
+		return inc != nil
+	case fateWithdrawn:
+		return inc != nil && inc.alert(a.ID) >= 0
 	}
 	return false
 }
@@ -188,6 +209,10 @@ func (inc *incident) learnAlert(a *pipeline.Alert, at pipeline.Millis) bool {
 	sum := alert{
 		ID: a.ID, Revision: a.Revision, Rule: a.Rule, Kind: a.Kind, Severity: a.Severity, Signals: a.Signals,
 		Risk: a.Risk, Techniques: slices.Clone(a.Techniques), Group: slices.Clone(a.Group), Triggered: at,
+		Withdrawn: a.Fate == fateWithdrawn,
+	}
+	if sum.Withdrawn {
+		return inc.withdraw(sum)
 	}
 	if i := inc.alert(a.ID); i >= 0 {
 		old := inc.Alerts[i]
@@ -209,6 +234,23 @@ func (inc *incident) learnAlert(a *pipeline.Alert, at pipeline.Millis) bool {
 		in.Occurred = a.Occurred
 	}
 	return news || before != len(in.Rules)+len(in.Techniques)+len(in.Entities)
+}
+
+// withdraw takes back an alert that should not have fired. Rules and techniques that no
+// other alert has go with it, unless the incident has had more alerts than it remembers.
+func (inc *incident) withdraw(sum alert) bool {
+	inc.Alerts[inc.alert(sum.ID)] = sum
+	in := &inc.Incident
+	if int(in.AlertCount) > len(inc.Alerts) {
+		return true
+	}
+	in.Rules, in.Techniques = []string{}, nil
+	for i := range inc.Alerts {
+		if a := &inc.Alerts[i]; !a.Withdrawn {
+			in.Rules, in.Techniques = union(in.Rules, a.Rule), union(in.Techniques, a.Techniques...)
+		}
+	}
+	return true
 }
 
 // learnEntities appends what is new, so that the reference e:<n> of an entity never changes.

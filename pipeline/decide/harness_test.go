@@ -144,6 +144,8 @@ func (w *world) feed(in ...pipeline.Record) {
 }
 
 func (w *world) commit() {
+	w.tb.Helper()
+	conforms(w.tb, w.last.Out)
 	w.log = append(w.log, w.last.In...)
 	w.out = append(w.out, w.last.Out...)
 	w.stage.Commit()

@@ -44,6 +44,7 @@ type alert struct {
 	Techniques []string        `json:"techniques"`
 	Group      []string        `json:"group"`
 	Triggered  pipeline.Millis `json:"triggered"`
+	Withdrawn  bool            `json:"withdrawn,omitempty"` // it should not have fired; policies do not see it
 }
 
 // The statuses of a step, as policies see them.
@@ -72,11 +73,13 @@ type step struct {
 	Already  bool            `json:"already"`
 	Expires  pipeline.Millis `json:"expires"`
 	Fault    string          `json:"fault"`
-	Refused  string          `json:"refused"` // a person's word against it: who
-	Never    bool            `json:"never"`   // an override: not again in this incident
-	Counted  bool            `json:"counted"` // against the hourly cap
-	Flips    int             `json:"flips"`   // times it was wanted again
-	Stale    int             `json:"stale"`   // times it was refused as stale
+	Refused  string          `json:"refused"`  // a person's word against it: who
+	Never    bool            `json:"never"`    // an override: not again in this incident
+	Extended string          `json:"extended"` // an override: this length instead of the policy's
+	Renew    bool            `json:"renew"`    // the extension is to be emitted
+	Counted  bool            `json:"counted"`  // against the hourly cap
+	Flips    int             `json:"flips"`    // times it was wanted again
+	Stale    int             `json:"stale"`    // times it was refused as stale
 	Result   json.RawMessage `json:"result,omitempty"`
 }
 

@@ -104,7 +104,7 @@ func (s *Stage) input(inc *incident) ([]byte, string, error) {
 			Disposition: in.Disposition, Owner: in.Owner, Playbook: inc.Playbook, Occurred: in.Occurred,
 			Triggered: in.Triggered, Reopened: in.Reopened,
 		},
-		Alerts: inc.Alerts, Steps: map[string]inputStep{},
+		Alerts: inc.standing(), Entities: []inputEntity{}, Steps: map[string]inputStep{},
 		Facts:   inputFacts{Approvals: []string{}, Dispositions: []string{}},
 		History: inputHistory{PriorIncidents: inc.Prior.Count, PriorActions: inc.Prior.Actions},
 	}
@@ -134,6 +134,17 @@ func (s *Stage) input(inc *incident) ([]byte, string, error) {
 	}
 	sum := sha256.Sum256(p)
 	return p, hex.EncodeToString(sum[:]), nil
+}
+
+// standing are the alerts that were not withdrawn.
+func (inc *incident) standing() []alert {
+	out := make([]alert, 0, len(inc.Alerts))
+	for i := range inc.Alerts {
+		if !inc.Alerts[i].Withdrawn {
+			out = append(out, inc.Alerts[i])
+		}
+	}
+	return out
 }
 
 // list gives policies an empty list instead of null.

@@ -157,10 +157,7 @@ func (inc *incident) learnOverride(o *pipeline.Override) bool {
 		if !reDuration.MatchString(o.For) {
 			return false
 		}
-		st.Doc.TTL = o.For
-		if st.inPlace() {
-			st.Emitted = "" // the next pass emits it with the new length
-		}
+		st.Extended, st.Renew = o.For, st.inPlace()
 	default:
 		return false
 	}

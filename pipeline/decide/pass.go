@@ -201,7 +201,7 @@ func (p *pass) ready(st *step) bool {
 
 // propose emits the intent of a step that waits for nothing, if its verdict is news.
 func (p *pass) propose(st *step) error {
-	if st.inPlace() || p.inc.Stopped != "" && st.Emitted == "" || !p.ready(st) {
+	if !st.Renew && (st.inPlace() || p.held(st) || !p.ready(st)) {
 		return nil
 	}
 	in, err := p.intent(st)
@@ -215,9 +215,19 @@ func (p *pass) propose(st *step) error {
 	if st.Emitted == in.Verdict && old.Want == in.Want && old.Digest == in.Digest && old.Need == in.Need && old.Mode == in.Mode {
 		return nil
 	}
+	if st.Renew && in.Verdict != pipeline.VerdictAllow {
+		st.Renew = false // not without more approvals: it stays as long as it was to
+		return nil
+	}
+	st.Renew = false
 	st.Intent, st.Emitted = *in, in.Verdict
 	p.settle(st)
 	return emitIntent(p.b, in)
+}
+
+// held reports whether the incident takes no new step, and this would be one.
+func (p *pass) held(st *step) bool {
+	return p.inc.Stopped != "" && (st.Emitted == "" || st.Intent.Want == pipeline.WantAbsent)
 }
 
 // settle notes what follows from a proposal for the step and its timers.
@@ -226,7 +236,9 @@ func (p *pass) settle(st *step) {
 	inc.unset(timerApproval + ":" + in.ID.String())
 	switch in.Verdict {
 	case pipeline.VerdictAllow:
-		st.Status = statusPending
+		if st.Status != statusDone && st.Status != statusRunning {
+			st.Status = statusPending
+		}
 		if d := span(st.Doc.Deadline); d > 0 {
 			inc.set(inc.Now.Add(d), timerDeadline+":"+in.ID.String())
 		}
@@ -284,11 +296,15 @@ func (p *pass) intent(st *step) (*pipeline.Intent, error) {
 	if !ok {
 		spec = pipeline.ActionSpec{Name: old.Action, Effect: old.Effect} // the connector is gone: no undo, so a person is asked
 	}
+	ttl := st.Doc.TTL
+	if st.Extended != "" {
+		ttl = st.Extended
+	}
 	in := &pipeline.Intent{
 		ID: old.ID, Tenant: inc.Incident.Tenant, Incident: inc.Incident.ID, Group: inc.Incident.Group,
 		Decision: inc.Decision.ID, Revision: inc.Incident.Revision, Want: pipeline.WantPresent,
 		Playbook: old.Playbook, Step: st.Doc.ID, Action: old.Action, Effect: old.Effect, Connector: old.Connector,
-		Target: old.Target, Params: st.Doc.Params, Text: st.Doc.Text, TTL: int64(span(st.Doc.TTL) / time.Second),
+		Target: old.Target, Params: st.Doc.Params, Text: st.Doc.Text, TTL: int64(span(ttl) / time.Second),
 		Got: slices.Clone(old.Got), Mode: "live", Created: inc.Now, OnExpiry: st.Doc.OnExpiry,
 		Priority: inc.Decision.Priority, Flags: slices.Clone(inc.Incident.Flags),
 	}

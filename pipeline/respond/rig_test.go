@@ -201,6 +201,7 @@ func (r *rig) batch(in []pipeline.Record) {
 	}
 	r.stage.Commit()
 	r.returns = nil
+	conforms(r.tb, b.Out)
 	for i := range b.Out {
 		m := b.Out[i]
 		m.Value = bytes.Clone(m.Value)

@@ -36,6 +36,9 @@ page := [{
 
 else := []
 
-steps := array.concat(log, array.concat(ticket, page)) if count(input.entities) > 0
+steps := array.concat(log, array.concat(ticket, page)) if {
+	count(input.entities) > 0
+	count(lib.rules) > 0 # all alerts may have been withdrawn
+}
 
 else := []

@@ -106,7 +106,7 @@ const (
 	verbUndo  = "undo"
 )
 
-// delivery is the body of a request (schemas/json/webhook.v1.json).
+// delivery is the body of a request.
 type delivery struct {
 	V         int                        `json:"v"`
 	Verb      string                     `json:"verb"`
