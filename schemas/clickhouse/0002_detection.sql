@@ -73,6 +73,7 @@ SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
 -- last revision would keep two of them.
 CREATE TABLE IF NOT EXISTS riposte.alert_state AS riposte.alert_log
 ENGINE = ReplacingMergeTree(revision)
+PARTITION BY tuple()
 ORDER BY (tenant, alert_id)
 SETTINGS non_replicated_deduplication_window = 10000;
 

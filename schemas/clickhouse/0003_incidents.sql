@@ -86,9 +86,10 @@ SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
 
 -- The current state of each incident. revision makes inserts in any order end in the same row;
 -- read it with FINAL. Not partitioned: a partition that moves with the time of the last revision
--- would keep two current rows.
+-- would keep two current rows. That must be said: AS copies the partitions of the log.
 CREATE TABLE IF NOT EXISTS riposte.incidents AS riposte.incident_log
 ENGINE = ReplacingMergeTree(revision)
+PARTITION BY tuple()
 ORDER BY (tenant, incident_id)
 SETTINGS non_replicated_deduplication_window = 10000;
 

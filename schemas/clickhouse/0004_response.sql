@@ -89,6 +89,7 @@ SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
 -- Leases in place or in doubt: the last outcome of each intent. Read it with FINAL.
 CREATE TABLE IF NOT EXISTS riposte.leases AS riposte.outcomes
 ENGINE = ReplacingMergeTree(seq)
+PARTITION BY tuple()
 ORDER BY (tenant, intent_id)
 SETTINGS non_replicated_deduplication_window = 10000;
 

@@ -321,3 +321,39 @@ func TestOverlapAndMissingAccountAreFound(t *testing.T) {
 		}
 	}
 }
+
+// TestRevisionsOfTwoMonthsMergeIntoOneRow guards that the tables of current state are not
+// partitioned, as the logs that they are made of are.
+func TestRevisionsOfTwoMonthsMergeIntoOneRow(t *testing.T) {
+	t.Parallel()
+	s := chtest.Store(t)
+	w := newWriter(s)
+	month := 31 * 24 * time.Hour
+	f := func(table, topic string, values ...any) {
+		t.Helper()
+		for i, v := range values {
+			at := noon.Add(time.Duration(i-1) * month)
+			if err := w.Insert(t.Context(), blockOf(topic, 0, record1(t, int64(i), at, v))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Exec(t.Context(), "OPTIMIZE TABLE riposte."+table+" FINAL"); err != nil {
+			t.Fatal(err)
+		}
+		if got := count(t, s, "(SELECT count() FROM riposte."+table+")"); got != 1 {
+			t.Errorf("%s: %d rows are left of %d revisions, want 1", table, got, len(values))
+		}
+	}
+	rev := func(n uint64) *pipeline.Revision {
+		return &pipeline.Revision{Incident: pipeline.Incident{ID: id("incident"), Tenant: "acme", Revision: n}}
+	}
+	fact := func(n uint64) *pipeline.Fact {
+		return &pipeline.Fact{Tenant: "acme", Kind: pipeline.FactAlert, Alert: &pipeline.Alert{ID: id("alert"), Tenant: "acme", Revision: n}}
+	}
+	outcome := func(n uint32) *pipeline.Outcome {
+		return &pipeline.Outcome{Intent: id("intent"), Tenant: "acme", Seq: n}
+	}
+	f("incidents", pipeline.TopicDecisions, rev(1), rev(2), rev(3))
+	f("alert_state", pipeline.TopicFacts, fact(1), fact(2))
+	f("leases", pipeline.TopicOutcomes, outcome(1), outcome(2))
+}
