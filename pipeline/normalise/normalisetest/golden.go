@@ -42,7 +42,7 @@ func Golden(t *testing.T, format pipeline.Format) {
 			got := render(t, compiled.Stage(format.Name), format.Name, text)
 			path := filepath.Join("testdata", name+".golden")
 			if *rewrite {
-				if err := os.WriteFile(path, got, 0o600); err != nil {
+				if err := os.WriteFile(path, got, 0o644); err != nil {
 					t.Fatal(err)
 				}
 				return
