@@ -16,7 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the program into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/riposte
+	$(GO) build -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/riposte
 
 deps: build ## fetch what tests and `up` need, pinned and checked, into the cache
 	@scripts/need go npm java mvn

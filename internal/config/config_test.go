@@ -136,3 +136,20 @@ func TestEnvironmentOverridesTheDocument(t *testing.T) {
 		t.Errorf("a bare duration: %v", err)
 	}
 }
+
+func TestSectionIsDecodedByItsOwner(t *testing.T) {
+	t.Parallel()
+	var c struct {
+		Sinks map[string]Section `yaml:"sinks"`
+	}
+	if err := Decode("r.yaml", []byte("sinks:\n  a: {url: x}\n  b:\n"), &c); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := c.Sinks["a"].Document()
+	if err != nil || strings.TrimSpace(string(doc)) != "{url: x}" {
+		t.Errorf("section a = %q, %v", doc, err)
+	}
+	if doc, err := c.Sinks["b"].Document(); err != nil || len(doc) != 0 {
+		t.Errorf("section b = %q, %v", doc, err)
+	}
+}

@@ -164,3 +164,26 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // MarshalYAML hides the secret from YAML.
 func (s Secret) MarshalYAML() (any, error) { return hidden, nil }
+
+// Section is a part of a document that its owner decodes later.
+type Section struct{ node yaml.Node }
+
+// UnmarshalYAML keeps the part as it is.
+func (s *Section) UnmarshalYAML(n *yaml.Node) error {
+	s.node = *n
+	return nil
+}
+
+// SectionOf makes a section of a YAML document.
+func SectionOf(doc string) (Section, error) {
+	var s Section
+	return s, yaml.Unmarshal([]byte(doc), &s)
+}
+
+// Document returns the part as a YAML document of its own, nothing for an empty part.
+func (s Section) Document() ([]byte, error) {
+	if s.node.IsZero() || s.node.Tag == "!!null" {
+		return nil, nil
+	}
+	return yaml.Marshal(&s.node)
+}

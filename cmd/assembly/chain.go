@@ -1,0 +1,26 @@
+package assembly
+
+import (
+	"context"
+
+	"github.com/riposte-sec/riposte/pipeline"
+)
+
+// chain runs several links one after the other over the same batch. Exactly one of them has
+// state, and the chain's state is its own.
+type chain struct {
+	pipeline.Stateful // the link with state; its Process is replaced
+	links             []pipeline.Stage
+}
+
+var _ pipeline.Stateful = (*chain)(nil)
+
+// Process runs the links in order.
+func (c *chain) Process(ctx context.Context, b *pipeline.Batch) error {
+	for _, l := range c.links {
+		if err := l.Process(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}

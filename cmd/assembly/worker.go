@@ -1,0 +1,263 @@
+package assembly
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/riposte-sec/riposte/pipeline"
+	"github.com/riposte-sec/riposte/pipeline/correlate"
+	"github.com/riposte-sec/riposte/pipeline/decide"
+	"github.com/riposte-sec/riposte/pipeline/dedupe"
+	"github.com/riposte-sec/riposte/pipeline/match"
+	"github.com/riposte-sec/riposte/pipeline/normalise"
+	"github.com/riposte-sec/riposte/pipeline/respond"
+	"github.com/riposte-sec/riposte/pipeline/run"
+)
+
+// Config is what a worker is put together from.
+type Config struct {
+	Kafka  run.Kafka
+	Tenant string
+	// Name is that of the worker: different for each process, the same over restarts.
+	Name string
+	// Lanes per stage.
+	Lanes int
+	// Stages to run; see Stages.
+	Stages []string
+	// Formats are the sources to read.
+	Formats    []pipeline.Format
+	Policies   *Policies
+	Dedupe     dedupe.Config
+	Correlate  correlate.Config // Rules are taken from Policies
+	Decide     decide.Config
+	Respond    respond.Config
+	Responders map[string]pipeline.Responder
+	// Rows stores what is recorded. Nil if record is not among the stages.
+	Rows pipeline.RowSink
+	// Drain bounds how long Run may take to end after its context is done.
+	Drain time.Duration
+	// Leave gives up the partitions at the end instead of keeping them for a restart.
+	Leave   bool
+	Metrics *run.Metrics
+	Log     *slog.Logger
+}
+
+// Worker runs lanes of stages in one process. Its methods are safe for concurrent use.
+type Worker struct {
+	cfg      Config
+	lanes    map[string][]*run.Lane // by stage
+	recorder *run.Recorder
+}
+
+// New makes the lanes of a worker. It compiles policies and mappings and does not talk to
+// Kafka yet.
+func New(ctx context.Context, cfg Config) (*Worker, error) {
+	w := &Worker{cfg: cfg, lanes: make(map[string][]*run.Lane)}
+	for _, stage := range cfg.Stages {
+		if !slices.Contains(Stages(), stage) {
+			return nil, fmt.Errorf("there is no stage %q: want some of %s", stage, strings.Join(Stages(), ", "))
+		}
+		if err := w.add(ctx, stage); err != nil {
+			return nil, err
+		}
+	}
+	if len(w.lanes) == 0 && w.recorder == nil {
+		return nil, errors.New("no stages to run")
+	}
+	return w, nil
+}
+
+func (w *Worker) add(ctx context.Context, stage string) error {
+	if stage == StageRecord {
+		return w.addRecorder()
+	}
+	make1, err := w.factory(stage)
+	if err != nil {
+		return err
+	}
+	for n := range w.cfg.Lanes {
+		lc := run.DefaultLane(w.cfg.Kafka, stage, inputs(stage, w.sources())...)
+		lc.Worker, lc.Lane, lc.Tenant = w.cfg.Name, n, w.cfg.Tenant
+		lc.Accounts, lc.Leave = true, w.cfg.Leave
+		lc.DrainTimeout, lc.Metrics, lc.Log = w.cfg.Drain, w.cfg.Metrics, w.cfg.Log
+		if stage == StageRespond {
+			lc.Responders = w.cfg.Responders
+		}
+		if lc.New, err = make1(ctx); err != nil {
+			return err
+		}
+		lane, err := run.NewLane(lc)
+		if err != nil {
+			return err
+		}
+		w.lanes[stage] = append(w.lanes[stage], lane)
+	}
+	return nil
+}
+
+func (w *Worker) addRecorder() error {
+	rc := run.DefaultRecorder(w.cfg.Kafka, w.cfg.Rows, inputs(StageRecord, nil)...)
+	rc.Name, rc.Worker = StageRecord, w.cfg.Name
+	rc.DrainTimeout, rc.Metrics, rc.Log = w.cfg.Drain, w.cfg.Metrics, w.cfg.Log
+	var err error
+	w.recorder, err = run.NewRecorder(rc)
+	return err
+}
+
+// newStage makes the instance of one partition.
+type newStage func(topic string, partition int32) (pipeline.Stage, error)
+
+// factory returns what makes the newStage of each lane of a stage. What a lane's partitions
+// may share is made once per lane: a lane computes in one goroutine.
+func (w *Worker) factory(stage string) (func(context.Context) (newStage, error), error) {
+	switch stage {
+	case StageIngest:
+		return w.ingest()
+	case StageCorrelate:
+		cfg := w.cfg.Correlate
+		cfg.Rules = w.cfg.Policies.Correlations
+		return func(context.Context) (newStage, error) {
+			return func(string, int32) (pipeline.Stage, error) { return correlate.New(cfg) }, nil
+		}, cfg.Validate()
+	case StageDecide:
+		parts := decide.Parts{Decide: w.cfg.Policies.Decide, Guard: w.cfg.Policies.Guard, Connectors: w.actions()}
+		return func(context.Context) (newStage, error) {
+			return func(string, int32) (pipeline.Stage, error) { return decide.New(w.cfg.Decide, parts) }, nil
+		}, w.cfg.Decide.Validate()
+	default:
+		actions := w.actions()
+		return func(context.Context) (newStage, error) {
+			return func(string, int32) (pipeline.Stage, error) { return respond.New(w.cfg.Respond, actions) }, nil
+		}, w.cfg.Respond.Validate()
+	}
+}
+
+// ingest returns the factory of the chain normalise, dedupe, match, publish.
+func (w *Worker) ingest() (func(context.Context) (newStage, error), error) {
+	mappings, err := normalise.New(w.cfg.Formats)
+	if err != nil {
+		return nil, err
+	}
+	consumers := w.cfg.Policies.Correlations.Consumers()
+	return func(ctx context.Context) (newStage, error) {
+		matcher, err := w.cfg.Policies.Matcher(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return func(topic string, _ int32) (pipeline.Stage, error) {
+			seen, err := dedupe.New(w.cfg.Dedupe)
+			if err != nil {
+				return nil, err
+			}
+			matches, err := match.New(match.Config{Rules: w.cfg.Policies.Detections, Matcher: matcher, Consumers: consumers})
+			if err != nil {
+				return nil, err
+			}
+			source := strings.TrimPrefix(topic, pipeline.TopicRawPrefix)
+			return &chain{Stateful: seen, links: []pipeline.Stage{mappings.Stage(source), seen, matches, new(pipeline.Publish)}}, nil
+		}, nil
+	}, nil
+}
+
+func (w *Worker) sources() []string {
+	names := make([]string, len(w.cfg.Formats))
+	for i, f := range w.cfg.Formats {
+		names[i] = f.Name
+	}
+	return names
+}
+
+func (w *Worker) actions() map[string][]pipeline.ActionSpec {
+	all := make(map[string][]pipeline.ActionSpec, len(w.cfg.Responders))
+	for name, r := range w.cfg.Responders {
+		all[name] = r.Actions()
+	}
+	return all
+}
+
+// Run runs all lanes until ctx is done, then ends them within the drain time. If one of them
+// must not go on, all are ended and its error is returned.
+func (w *Worker) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var first error
+	start := func(f func(context.Context) error) {
+		wg.Go(func() {
+			if err := f(ctx); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				if first == nil {
+					first = err
+				}
+				stop()
+			}
+		})
+	}
+	for _, stage := range slices.Sorted(maps.Keys(w.lanes)) {
+		for _, l := range w.lanes[stage] {
+			start(l.Run)
+		}
+	}
+	if w.recorder != nil {
+		start(w.recorder.Run)
+	}
+	wg.Wait()
+	return first
+}
+
+// Stats returns what each stage did since the worker was made.
+func (w *Worker) Stats() map[string]run.Stats {
+	all := make(map[string]run.Stats, len(w.lanes))
+	for stage, lanes := range w.lanes {
+		var s run.Stats
+		for _, l := range lanes {
+			s.Add(l.Stats())
+		}
+		all[stage] = s
+	}
+	return all
+}
+
+// Ready returns an error that names the partitions that are refused, nil if there are none
+// and every stage serves some.
+func (w *Worker) Ready(context.Context) error {
+	for _, stage := range slices.Sorted(maps.Keys(w.lanes)) {
+		serves := 0
+		for _, l := range w.lanes[stage] {
+			for _, r := range l.Refused() {
+				return fmt.Errorf("%s: %s[%d] is not served: %w", stage, r.Topic, r.Partition, r.Err)
+			}
+			serves += l.Serves()
+		}
+		if serves == 0 {
+			return fmt.Errorf("%s serves no partition yet", stage)
+		}
+	}
+	return nil
+}
+
+// Drained waits until every stage of the worker is at the end of its input and no call is
+// under way.
+func (w *Worker) Drained(ctx context.Context) error {
+	var groups []run.Input
+	for _, stage := range w.cfg.Stages {
+		groups = append(groups, run.Input{Group: run.Group(w.cfg.Kafka, stage), Topics: inputs(stage, w.sources())})
+	}
+	busy := func() int {
+		n := 0
+		for _, l := range w.lanes[StageRespond] {
+			n += l.Busy()
+		}
+		return n
+	}
+	return run.Drained(ctx, w.cfg.Kafka, busy, groups...)
+}

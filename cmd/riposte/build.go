@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/riposte-sec/riposte/cmd/assembly"
+	"github.com/riposte-sec/riposte/internal/config"
+	"github.com/riposte-sec/riposte/pipeline"
+	"github.com/riposte-sec/riposte/pipeline/dedupe"
+	"github.com/riposte-sec/riposte/pipeline/record"
+	"github.com/riposte-sec/riposte/pipeline/run"
+	"github.com/riposte-sec/riposte/policies"
+	sinks "github.com/riposte-sec/riposte/sinks/all"
+	"github.com/riposte-sec/riposte/sinks/clickhouse"
+	sources "github.com/riposte-sec/riposte/sources/all"
+)
+
+// SinksConfig has a section for each connector that shall exist.
+type SinksConfig map[string]config.Section
+
+// defaultSinks are the connectors that need no configuration.
+func defaultSinks() SinksConfig { return SinksConfig{"log": {}} }
+
+// documents returns the sections as documents, as sinks/all wants them.
+func (c SinksConfig) documents() (map[string][]byte, error) {
+	docs := make(map[string][]byte, len(c))
+	for _, name := range slices.Sorted(maps.Keys(c)) {
+		doc, err := c[name].Document()
+		if err != nil {
+			return nil, fmt.Errorf("sinks.%s: %w", name, err)
+		}
+		docs[name] = doc
+	}
+	return docs, nil
+}
+
+// pipelineParts is what a pipeline is built from.
+type pipelineParts struct {
+	cfg    Config
+	kafka  run.Kafka
+	store  *clickhouse.Store // nil if record is not among the stages
+	stages []string
+	leave  bool // give the partitions up at the end
+	log    *slog.Logger
+}
+
+// running is a pipeline that was built, with its listeners.
+type running struct {
+	worker     *assembly.Worker
+	ops        *ops
+	edl        *http.Server
+	edlAddr    string
+	policies   *assembly.Policies
+	connectors map[string]pipeline.Responder
+}
+
+// build creates the topics and puts a worker together. The caller closes it.
+func (a *app) build(ctx context.Context, p pipelineParts) (r *running, err error) {
+	r = &running{}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if r.policies, err = loadPolicies(ctx, p.cfg.Policies); err != nil {
+		return r, failWith(exitConfig, err)
+	}
+	if err := createTopics(ctx, p); err != nil {
+		return r, err
+	}
+	if r.ops, err = startOps(ctx, p.cfg.HTTP.Listen, p.log); err != nil {
+		return r, err
+	}
+	if r.connectors, err = makeConnectors(p); err != nil {
+		return r, failWith(exitConfig, err)
+	}
+	if err := r.serveLists(ctx, p); err != nil {
+		return r, err
+	}
+	wc := workerConfig(p, r)
+	if p.store != nil {
+		wc.Rows = clickhouse.NewWriter(p.store, func() clickhouse.Rows { return record.New() })
+		r.ops.check("clickhouse", p.store.Ping)
+	}
+	if r.worker, err = assembly.New(ctx, wc); err != nil {
+		return r, failWith(exitConfig, err)
+	}
+	r.ops.check("stages", r.worker.Ready)
+	return r, nil
+}
+
+func workerConfig(p pipelineParts, r *running) assembly.Config {
+	c := p.cfg
+	decide := c.Decide
+	decide.Partitions = int(c.Topics.Partitions)
+	return assembly.Config{
+		Kafka: p.kafka, Tenant: c.Tenant, Name: c.Worker.Name, Lanes: c.Worker.Lanes, Stages: p.stages,
+		Formats: sources.Formats(), Policies: r.policies, Dedupe: dedupe.Default(),
+		Correlate: c.correlate(), Decide: decide, Respond: c.Respond, Responders: r.connectors,
+		Drain: time.Duration(c.Worker.Drain), Leave: p.leave, Metrics: run.NewMetrics(r.ops.registry), Log: p.log,
+	}
+}
+
+func createTopics(ctx context.Context, p pipelineParts) error {
+	t := p.cfg.Topics
+	plan := assembly.TopicPlan{
+		Partitions: t.Partitions, RawRetention: time.Duration(t.Raw), Retention: time.Duration(t.Derived), Rejects: time.Duration(t.Rejects),
+	}
+	err := run.EnsureTopics(ctx, p.kafka, assembly.Topics(plan, sourceNames())...)
+	if errors.Is(err, run.ErrPartitions) {
+		return failWith(exitConfig, err)
+	}
+	return failWith(exitNotConnected, err)
+}
+
+func makeConnectors(p pipelineParts) (map[string]pipeline.Responder, error) {
+	if !slices.Contains(p.stages, assembly.StageRespond) && !slices.Contains(p.stages, assembly.StageDecide) {
+		return nil, nil
+	}
+	docs, err := p.cfg.Sinks.documents()
+	if err != nil {
+		return nil, err
+	}
+	return sinks.New(docs, sinks.Env{Log: p.log.Handler(), Now: time.Now, Partitions: int(p.cfg.Topics.Partitions)})
+}
+
+// serveLists serves the block lists, if there are any and this process responds.
+func (r *running) serveLists(ctx context.Context, p pipelineParts) error {
+	handler, ok := r.connectors["edl"].(http.Handler)
+	if !ok || p.cfg.HTTP.EDL == "" || !slices.Contains(p.stages, assembly.StageRespond) {
+		return nil
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", p.cfg.HTTP.EDL)
+	if err != nil {
+		return failWith(exitNotConnected, fmt.Errorf("http.edl: %w", err))
+	}
+	r.edlAddr = l.Addr().String()
+	r.edl = &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
+	go func() {
+		if err := r.edl.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			p.log.Error("block list listener stopped", "err", err)
+		}
+	}()
+	return nil
+}
+
+// loadPolicies loads the policies of a folder, or the shipped ones.
+func loadPolicies(ctx context.Context, dir string) (*assembly.Policies, error) {
+	var files fs.FS = policies.FS
+	if dir != "" {
+		files = os.DirFS(dir)
+	}
+	return assembly.LoadPolicies(ctx, files)
+}
+
+// close stops the listeners.
+func (r *running) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if r.edl != nil {
+		_ = r.edl.Shutdown(ctx) // at the end nobody is left to tell
+	}
+	if r.ops != nil {
+		_ = r.ops.close(ctx)
+	}
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/riposte-sec/riposte/cmd/assembly"
+	"github.com/riposte-sec/riposte/pipeline"
+	"github.com/riposte-sec/riposte/pipeline/normalise"
+	"github.com/riposte-sec/riposte/pipeline/run"
+	"github.com/riposte-sec/riposte/sinks/clickhouse"
+	sources "github.com/riposte-sec/riposte/sources/all"
+)
+
+// checkTimeout bounds a check of a service.
+const checkTimeout = 10 * time.Second
+
+// finding is one line of `riposte check`.
+type finding struct {
+	Part  string `json:"part"`
+	OK    bool   `json:"ok"`
+	Says  string `json:"says"`
+	code  exitCode
+	error error
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	var offline bool
+	var format string
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "check the configuration, the policies and the connections",
+		Long: `check reads the configuration, compiles mappings and policies, and unless told
+--offline connects to Kafka and ClickHouse. It changes nothing. Exit code 78 means that
+the configuration or a policy is bad, 4 that a service could not be reached.`,
+		Example: `  riposte check --config riposte.yaml
+  riposte check --offline --format json`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.check(c.Context(), offline, format) },
+	}
+	c.Flags().BoolVar(&offline, "offline", false, "do not connect to anything")
+	formatFlag(c, &format, formatTable, formatJSON)
+	return c
+}
+
+func (a *app) check(ctx context.Context, offline bool, format string) error {
+	cfg, err := a.loadConfig()
+	found := []finding{verdict("configuration", "valid", exitConfig, err)}
+	if err == nil {
+		found = append(found, checkParts(ctx, cfg)...)
+		if !offline {
+			found = append(found, checkKafka(ctx, cfg), checkClickHouse(ctx, cfg))
+		}
+	}
+	if err := printFindings(a, found, format); err != nil {
+		return err
+	}
+	for _, f := range found {
+		if !f.OK {
+			return failWith(f.code, fmt.Errorf("check: %s is not in order", f.Part))
+		}
+	}
+	return nil
+}
+
+func printFindings(a *app, found []finding, format string) error {
+	if format == formatJSON {
+		return writeJSON(a.stdout, map[string]any{"version": 1, "findings": found})
+	}
+	for _, f := range found {
+		mark := "ok   "
+		if !f.OK {
+			mark = "WRONG"
+		}
+		if _, err := fmt.Fprintf(a.stdout, "%s  %-14s %s\n", mark, f.Part, f.Says); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func verdict(part, says string, code exitCode, err error) finding {
+	if err != nil {
+		return finding{Part: part, Says: err.Error(), code: code, error: err}
+	}
+	return finding{Part: part, OK: true, Says: says}
+}
+
+// checkParts compiles what needs no connection.
+func checkParts(ctx context.Context, cfg Config) []finding {
+	mappings, err := normalise.New(sources.Formats())
+	says := ""
+	if err == nil {
+		says = fmt.Sprintf("%d: %v", len(mappings.Sources()), mappings.Sources())
+	}
+	out := []finding{verdict("sources", says, exitConfig, err)}
+	p, err := loadPolicies(ctx, cfg.Policies)
+	if err == nil {
+		says = fmt.Sprintf("revision %s: %d detections, %d correlations, playbooks and guard", p.Revision, len(p.Detections.IDs()), len(p.Correlations.All()))
+	}
+	out = append(out, verdict("policies", says, exitConfig, err))
+	connectors, err := makeConnectors(pipelineParts{cfg: cfg, stages: []string{assembly.StageRespond}, log: discardLogger()})
+	return append(out, verdict("sinks", fmt.Sprintf("%d connectors", len(connectors)), exitConfig, err))
+}
+
+func checkKafka(ctx context.Context, cfg Config) finding {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	k, err := cfg.kafka()
+	if err != nil {
+		return verdict("kafka", "", exitConfig, err)
+	}
+	there, err := run.Partitions(ctx, k, pipeline.TopicEvents, pipeline.TopicSignals, pipeline.TopicFacts)
+	for t, n := range there {
+		if err == nil && n != cfg.Topics.Partitions {
+			err = fmt.Errorf("topic %s has %d partitions, the configuration says %d", k.Topic(t), n, cfg.Topics.Partitions)
+		}
+	}
+	says := "reached; topics will be created"
+	if len(there) > 0 {
+		says = fmt.Sprintf("reached; topics are there, %d partitions each", cfg.Topics.Partitions)
+	}
+	return verdict("kafka", says, exitNotConnected, err)
+}
+
+func checkClickHouse(ctx context.Context, cfg Config) finding {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	store, err := clickhouse.Open(ctx, cfg.ClickHouse)
+	if err != nil {
+		return verdict("clickhouse", "", exitNotConnected, err)
+	}
+	defer store.Close()
+	return verdict("clickhouse", "reached; database "+store.Database(), exitNotConnected, nil)
+}
+
+// mayComeBack reports whether a service may answer later.
+func mayComeBack(err error) bool {
+	f, _ := pipeline.FaultOf(err)
+	return f == pipeline.FaultRetry || f == pipeline.FaultUnknown
+}
