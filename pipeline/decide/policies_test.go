@@ -2,6 +2,8 @@ package decide_test
 
 import (
 	"io/fs"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,4 +56,49 @@ func TestPoliciesPassTheirOwnTests(t *testing.T) {
 	}
 	f("guard", guardrules.FS, 20)
 	f("decide", playbooks.FS, 20)
+}
+
+// TestEveryShippedRuleHasARoute keeps the routes and the shipped rules together: a rule that
+// the routes do not name is routed by its techniques, which is for rules of users.
+func TestEveryShippedRuleHasARoute(t *testing.T) {
+	t.Parallel()
+	var doc struct {
+		Routes struct {
+			Rules map[string]string `json:"rules"`
+			Order []string          `json:"order"`
+		} `json:"routes"`
+	}
+	raw, err := fs.ReadFile(playbooks.FS, "data.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := util.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	shipped := map[string]bool{}
+	for _, pattern := range []string{"detections/*.rego", "correlations/*.yml"} {
+		paths, err := filepath.Glob(filepath.Join("..", "..", "policies", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range paths {
+			name := strings.TrimSuffix(filepath.Base(p), filepath.Ext(p))
+			if !strings.HasSuffix(name, "_test") && !strings.HasPrefix(name, "lib_") {
+				shipped[name] = true
+			}
+		}
+	}
+	for name := range shipped {
+		if doc.Routes.Rules[name] == "" {
+			t.Errorf("rule %s has no route in policies/decide/data.json", name)
+		}
+	}
+	for rule, playbook := range doc.Routes.Rules {
+		if !shipped[rule] {
+			t.Errorf("the routes name the rule %s, which is not shipped", rule)
+		}
+		if playbook != "triage" && !slices.Contains(doc.Routes.Order, playbook) {
+			t.Errorf("the route of %s leads to %s, which has no place in the order", rule, playbook)
+		}
+	}
 }

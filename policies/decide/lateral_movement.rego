@@ -28,7 +28,9 @@ hosts := lib.entities_of("host")
 priority := "p1" if {
 	cleared
 	moved
-} else := "p1" if {
+} else := "p1" if lib.severity >= 5
+
+else := "p1" if {
 	some h in hosts
 	lib.critical(h)
 } else := "p2"

@@ -25,15 +25,17 @@ else := "p4"
 # rules are the ids of the detections and correlations that fired.
 rules contains r if some r in input.incident.rules
 
-# fired(name) holds if a rule that the routes send to the playbook fired, or one that
-# carries a technique that they send there.
+# fired(name) holds if a rule that the routes send to the playbook fired, or a rule that they
+# do not know, with a technique that they send there.
 fired(name) if {
 	some r in rules
 	routes.rules[r] == name
 }
 
 fired(name) if {
-	some t in input.incident.techniques
+	some a in input.alerts
+	not routes.rules[a.rule]
+	some t in a.techniques
 	routes.techniques[t] == name
 }
 

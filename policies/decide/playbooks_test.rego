@@ -17,7 +17,7 @@ incident(rules, techniques, severity) := {
 		"rules": rules, "techniques": techniques, "group": "user:alice", "title": "t",
 		"alert_count": 1, "disposition": "", "playbook": "", "sources": [],
 	},
-	"alerts": [{"severity_id": severity}],
+	"alerts": [{"rule": r, "severity_id": severity, "techniques": techniques} | some r in rules],
 	"entities": entities,
 	"steps": {}, "history": {"prior_actions": {}},
 }
@@ -118,6 +118,37 @@ test_tunnel_without_a_domain_is_told if {
 	i := object.union(incident(["dns_tunnel"], [], 4), {"entities": [{"ref": "e:1", "kind": "host", "value": "pc-1", "origin": "sensor"}]})
 	d := decide.decision with input as i
 	ids(d) == {"de_log", "de_ticket"}
+}
+
+# Compromised device.
+test_stolen_credentials_page_and_ask_to_isolate if {
+	d := decide.decision with input as incident(["credentials_stolen"], ["T1003.001"], 5)
+	d.playbook.id == "endpoint.compromised_host"
+	d.priority == "p1"
+	ids(d) == {"ch_log", "ch_ticket", "ch_page", "ch_isolate_4"}
+}
+
+test_suspicious_script_alone_is_logged if {
+	d := decide.decision with input as incident(["encoded_powershell"], ["T1059.001"], 3)
+	d.priority == "p3"
+	ids(d) == {"ch_log"}
+}
+
+# Routes.
+test_unknown_rule_is_routed_by_its_technique if {
+	d := decide.decision with input as incident(["my_own_rule"], ["T1071.001"], 4)
+	d.playbook.id == "network.malicious_address"
+}
+
+test_known_rule_is_not_routed_by_its_technique if {
+	d := decide.decision with input as incident(["cloud_login_without_mfa"], ["T1552.005"], 3)
+	d.playbook.id == "riposte.triage"
+}
+
+test_withdrawn_alerts_leave_nothing_to_do if {
+	d := decide.decision with input as incident([], [], 0)
+	d.playbook.id == "riposte.triage"
+	d.steps == []
 }
 
 # Triage.
