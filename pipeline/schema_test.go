@@ -48,7 +48,7 @@ func eventSchema() object {
 		place(root, strings.Split(f.String(), "."), f.Kind())
 	}
 	return object{
-		"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "riposte/event/v1", "title": "event/1",
+		"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "https://riposte-sec.github.io/schemas/event.v1.json", "title": "event/1",
 		"description": "Value of a record on the topic events: one normalised event (OCSF " + OCSFVersion + " names). Key: tenant and primary entity, joined by U+001F.",
 		"type":        "object", "additionalProperties": false, "properties": root,
 		"required": []string{"class_uid", "category_uid", "activity_id", "type_uid", "severity_id", "time", "metadata", "raw_ref"},

@@ -95,21 +95,7 @@ func (s *scanner) value(i int, n *node, depth int) int {
 	from, kind := i, spanNone
 	switch c := s.p[i]; c {
 	case '"':
-		to, escaped := s.text(i + 1)
-		if to < 0 {
-			return to
-		}
-		if to-i-1 > MaxString {
-			s.long = true
-		}
-		if n != nil && n.slot >= 0 {
-			kind = spanString
-			if escaped {
-				kind = spanEscaped
-			}
-			s.slots[n.slot] = span{uint32(i + 1), uint32(to), kind}
-		}
-		return to + 1
+		return s.textValue(i+1, n)
 	case '{':
 		kind = spanObject
 		i = s.object(i+1, n, depth+1)
@@ -136,6 +122,25 @@ func (s *scanner) value(i int, n *node, depth int) int {
 		}
 	}
 	return i
+}
+
+// textValue reads a string from behind its quote.
+func (s *scanner) textValue(i int, n *node) int {
+	to, escaped := s.text(i)
+	if to < 0 {
+		return to
+	}
+	if to-i > MaxString {
+		s.long = true
+	}
+	if n != nil && n.slot >= 0 {
+		kind := spanString
+		if escaped {
+			kind = spanEscaped
+		}
+		s.slots[n.slot] = span{uint32(i), uint32(to), kind}
+	}
+	return to + 1
 }
 
 // object reads an object from behind its bracket.
@@ -253,26 +258,28 @@ func (s *scanner) text(i int) (to int, escaped bool) {
 		for i+8 <= len(p) {
 			if m := special(binary.LittleEndian.Uint64(p[i:])); m != 0 {
 				i += bits.TrailingZeros64(m) >> 3
-				goto found
+				break
 			}
 			i += 8
 		}
-		for i < len(p) && p[i] != '"' && p[i] != '\\' && p[i] >= ' ' {
-			i++ // near the end of the record
+		if len(p)-i < 8 { // near the end of the record
+			for i < len(p) && p[i] != '"' && p[i] != '\\' && p[i] >= ' ' {
+				i++
+			}
+			if i == len(p) {
+				return s.fail(ReasonSyntax, i), false
+			}
 		}
-		if i == len(p) {
-			return s.fail(ReasonSyntax, i), false
-		}
-	found:
-		if p[i] == '"' {
+		switch p[i] {
+		case '"':
 			return i, escaped
-		}
-		if p[i] != '\\' {
+		case '\\':
+			escaped = true
+			if i = s.escape(i); i < 0 {
+				return i, false
+			}
+		default:
 			return s.fail(ReasonSyntax, i), false
-		}
-		escaped = true
-		if i = s.escape(i); i < 0 {
-			return i, false
 		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"github.com/riposte-sec/riposte/internal/sharedata"
 	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/pipeline/normalise"
@@ -123,7 +125,7 @@ func TestEveryLineOfTheSampleEventsIsAccountedFor(t *testing.T) {
 		lines, live, classes, entityless := 0, 0, map[pipeline.Class]int{}, 0
 		reasons := map[string]int{}
 		for file, in := range samples(t, folder) {
-			b := batchOf(source, in, 1_790_000_000_000)
+			b := batchOf(source, in, now)
 			if err := c.Stage(source).Process(context.Background(), b); err != nil {
 				t.Fatal(err)
 			}
@@ -147,5 +149,33 @@ func TestEveryLineOfTheSampleEventsIsAccountedFor(t *testing.T) {
 			}
 		}
 		t.Logf("%s: %d lines, %d live, rejects %v, %d without entity, classes %v", folder, lines, live, reasons, entityless, classes)
+	}
+}
+
+// TestEventsOfTheSamplesFitTheSchema takes every tenth line: the schema is slow to check.
+func TestEventsOfTheSamplesFitTheSchema(t *testing.T) {
+	t.Parallel()
+	schema, err := jsonschema.NewCompiler().Compile("../../schemas/json/event.v1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := compile(t)
+	for folder, source := range sampleSources {
+		for file, lines := range samples(t, folder) {
+			b := batchOf(source, lines, now)
+			if err := c.Stage(source).Process(context.Background(), b); err != nil {
+				t.Fatal(err)
+			}
+			for i := 0; i < len(b.Events); i += 10 {
+				value := b.Events[i].AppendJSON(nil)
+				doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(value))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := schema.Validate(doc); err != nil {
+					t.Errorf("%s/%s line %d: %v in %s", folder, file, b.Events[i].Record+1, err, value)
+				}
+			}
+		}
 	}
 }
