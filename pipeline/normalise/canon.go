@@ -238,8 +238,16 @@ func (c *canon) lower(text string) string {
 	return text
 }
 
+// maxCached is the longest text that is remembered, in bytes: the cache of a stage stays
+// below 3 MB whatever the records hold.
+const maxCached = 256
+
 // cached returns form(text), remembered under a kind.
 func (c *canon) cached(kind byte, text string, form func(string) string) string {
+	if len(text) > maxCached {
+		c.stats.Misses.Add(1)
+		return form(strings.Clone(text))
+	}
 	c.buf = append(append(c.buf[:0], kind), text...)
 	if got, ok := c.cache.Get(pipeline.View(c.buf)); ok {
 		c.stats.Hits.Add(1)

@@ -193,6 +193,24 @@ func TestIdentityComesFromTheVendorOrThePlace(t *testing.T) {
 	}
 }
 
+func TestCostlyFormsAreRemembered(t *testing.T) {
+	t.Parallel()
+	c, err := normalise.New([]pipeline.Format{formatOf("fields: {query.hostname: q}\nentities: [{kind: domain, role: query, field: query.hostname}]\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stage := c.Stage("test")
+	for range 10 {
+		b := run(t, stage, pipeline.Record{Value: []byte(`{"q":"B\u00fccher.example"}`)}, pipeline.Record{Value: []byte(`{"q":"a.example"}`)})
+		if got := b.Events[0].Entities[0].Value; got != "xn--bcher-kva.example" {
+			t.Fatalf("got %q", got)
+		}
+	}
+	if hits, misses := c.Cache().Hits.Load(), c.Cache().Misses.Load(); hits != 18 || misses != 2 { // lower case, then A-label
+		t.Errorf("got %d hits, %d misses", hits, misses)
+	}
+}
+
 func TestMistakesInAMappingNameFileLineAndNearestName(t *testing.T) {
 	t.Parallel()
 	f := func(lines, want string) {
