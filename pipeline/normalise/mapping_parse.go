@@ -68,30 +68,30 @@ func (p *parser) top(d *document, key string, v *yaml.Node) bool {
 	case "source":
 		d.source = p.text(v)
 	case "roots":
-		d.roots = p.texts(v)
+		d.roots = p.paths(v)
 	case "also":
 		p.members(v, func(path string, _, v *yaml.Node) bool {
-			d.also = append(d.also, alias{path, p.texts(v)})
+			d.also = append(d.also, alias{path, p.paths(v)})
 			return true
 		})
 	case "absent":
 		d.absent = p.texts(v)
 	case "requires":
-		d.requires = p.texts(v)
+		d.requires = p.paths(v)
 	case "batch":
-		d.batch = p.text(v)
+		d.batch = p.path(v)
 	case "id":
-		d.id = p.texts(v)
+		d.id = p.paths(v)
 	case "id_length":
 		d.idLength = p.number(v, 1<<10)
 	case "volatile":
-		d.volatile = p.texts(v)
+		d.volatile = p.paths(v)
 	case "time":
 		d.times = p.times(v)
 	case "severity":
 		d.severity = p.values(v)
 	case "class_from":
-		d.classFrom = p.text(v)
+		d.classFrom = p.path(v)
 	case "folded":
 		d.folded = p.truth(v)
 	case "identity":
@@ -198,14 +198,14 @@ func (p *parser) value(n *yaml.Node) valueSpec {
 		if n.Tag == "!!int" { // activity: 1
 			spec.konst = n.Value
 		} else {
-			spec.path = n.Value
+			spec.path = p.path(n)
 		}
 		return spec
 	}
 	p.members(n, func(key string, k, v *yaml.Node) bool {
 		switch key {
 		case "path":
-			spec.path = p.text(v)
+			spec.path = p.path(v)
 		case "const":
 			spec.konst = p.text(v)
 		case "map":
@@ -243,7 +243,7 @@ func (p *parser) function(n *yaml.Node) function {
 
 func (p *parser) when(n *yaml.Node) []condSpec {
 	var conds []condSpec
-	p.members(n, func(path string, _, v *yaml.Node) bool {
+	p.members(n, func(path string, k, v *yaml.Node) bool {
 		if path == "not" && v.Kind == yaml.MappingNode {
 			for _, c := range p.when(v) {
 				c.not = !c.not
@@ -251,7 +251,7 @@ func (p *parser) when(n *yaml.Node) []condSpec {
 			}
 			return true
 		}
-		conds = append(conds, condSpec{path: path, texts: p.texts(v)})
+		conds = append(conds, condSpec{path: p.path(k), texts: p.texts(v)})
 		return true
 	})
 	return conds
@@ -264,7 +264,7 @@ func (p *parser) times(n *yaml.Node) []timeSpec {
 		p.members(item, func(key string, k, v *yaml.Node) bool {
 			switch key {
 			case "path":
-				spec.path = p.text(v)
+				spec.path = p.path(v)
 			case "format":
 				format, ok := timeFormats[v.Value]
 				if !ok {
@@ -337,6 +337,25 @@ func (p *parser) text(n *yaml.Node) string {
 		p.errorf(n, "want a text")
 	}
 	return n.Value
+}
+
+// path reads a path of the vendor's.
+func (p *parser) path(n *yaml.Node) string {
+	text := p.text(n)
+	if _, err := splitPath(text); err != nil {
+		p.errorf(n, "path %q: %v", text, err)
+	}
+	return text
+}
+
+func (p *parser) paths(n *yaml.Node) []string {
+	for _, item := range n.Content {
+		p.path(item)
+	}
+	if n.Kind == yaml.ScalarNode {
+		p.path(n)
+	}
+	return p.texts(n)
 }
 
 func (p *parser) number(n *yaml.Node, limit int) int {
