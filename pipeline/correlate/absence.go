@@ -60,8 +60,7 @@ func (s *Stage) absent(out *outputs, r *rule, k *key, m mark, deadline pipeline.
 		s.episode(out, r, k, []mark{m}, trigger)
 		return
 	}
-	text := keyText(k.tenant, []string{silentGroup})
-	silent := s.touchNew(r, text)
+	silent := s.touch(r, appendKeyText(nil, k.tenant, []string{silentGroup}))
 	s.episode(out, r, silent, []mark{m}, trigger)
-	s.settled(r, text, silent)
+	s.settled(r, silent)
 }

@@ -54,7 +54,7 @@ func (s *Stage) report(out *outputs, r *rule, k *key, x *session, changed bool) 
 func (s *Stage) open(out *outputs, r *rule, k *key, x *session) {
 	a := s.alert(r, k, x)
 	if x.told.alert.IsZero() {
-		x.told.alert = pipeline.AlertID(k.tenant, r.id, keyText("", k.group), a.Evidence[0])
+		x.told.alert = pipeline.AlertID(k.tenant, r.id, k.groupText(), a.Evidence[0])
 		x.told.group = incidentGroup(r.c, &a)
 	}
 	a.ID = x.told.alert
@@ -135,13 +135,13 @@ func (s *Stage) alert(r *rule, k *key, x *session) pipeline.Alert {
 		}
 		last = ev[i].note
 		n := last.content()
-		a.Severity = pickSeverity(c.Severity, a.Severity, n.Severity)
+		a.Severity = pickSeverity(c.Severity, a.Severity, n.severity)
 		if a.Title == "" {
-			a.Title = n.Title
+			a.Title = n.title
 		}
-		a.Tactics, a.Techniques = union(a.Tactics, n.Tactics), union(a.Techniques, n.Techniques)
-		a.Sources, flags = union(a.Sources, []string{n.Source}), union(flags, n.Flags)
-		a.Entities = addEntities(a.Entities, n.Entities)
+		a.Tactics, a.Techniques = union(a.Tactics, n.tactics), union(a.Techniques, n.techniques)
+		a.Sources, flags = union(a.Sources, []string{n.source}), union(flags, n.flags)
+		a.Entities = addEntities(a.Entities, n.entities)
 	}
 	a.Flags = orderFlags(flags, x.approx)
 	if c.Type == Risk {
@@ -215,7 +215,7 @@ func incidentGroup(c *Correlation, a *pipeline.Alert) string {
 	if len(a.Entities) > 0 {
 		return a.Entities[0].Kind + ":" + a.Entities[0].Value
 	}
-	return "rule:" + keyText(a.Rule, a.Group)
+	return "rule:" + string(appendKeyText(nil, a.Rule, a.Group))
 }
 
 // fact emits the alert as a fact.

@@ -49,7 +49,7 @@ func (s *Stage) evict(out *outputs, among func(*rule, *key) bool, enough func() 
 		if enough() {
 			return
 		}
-		k := s.touch(c.r, c.text)
+		k := s.touch(c.r, []byte(c.text))
 		s.stats.Evicted++
 		s.tellEviction(out, c.r, k)
 		delete(c.r.keys, c.text)
@@ -127,5 +127,5 @@ func (s *Stage) lost(out *outputs, r *rule, k *key, x *session) {
 // budgetID is the identity of the row that tells of a dropped key. It is not that of an
 // alert: the same signals may yet open one.
 func budgetID(r *rule, k *key, a *pipeline.Alert) pipeline.ID {
-	return pipeline.HashID("budget", k.tenant, r.id, keyText("", k.group), a.Evidence[0].View())
+	return pipeline.HashID("budget", k.tenant, r.id, k.groupText(), a.Evidence[0].View())
 }

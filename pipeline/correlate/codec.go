@@ -25,6 +25,13 @@ func (w *writer) text(s string) {
 	w.buf = append(w.buf, s...)
 }
 
+func (w *writer) texts(list []string) {
+	w.uint(uint64(len(list)))
+	for _, s := range list {
+		w.text(s)
+	}
+}
+
 // reader reads them back. After the first fault it returns zero values.
 type reader struct {
 	p   []byte
@@ -93,6 +100,18 @@ func (r *reader) byte() byte {
 
 func (r *reader) text() string { return string(r.bytes(r.count(1))) }
 
+func (r *reader) texts() []string {
+	n := r.count(1)
+	if n == 0 {
+		return nil
+	}
+	list := make([]string, n)
+	for i := range list {
+		list[i] = r.text()
+	}
+	return list
+}
+
 func (r *reader) id() pipeline.ID {
 	var id pipeline.ID
 	copy(id[:], r.bytes(len(id)))
@@ -141,7 +160,7 @@ func (w *writer) mark(m *mark, last *note) {
 	if m.note == last {
 		w.text("")
 	} else {
-		w.text(string(m.note.form))
+		w.text(m.note.form)
 	}
 }
 
@@ -183,7 +202,7 @@ func (r *reader) mark(last *note) mark {
 		}
 		return m
 	}
-	n, err := readNote([]byte(form))
+	n, err := readNote(form)
 	if err != nil {
 		r.fail()
 	}

@@ -11,9 +11,8 @@ import (
 // it. One more key per group, without a value, remembers since when the group is known.
 
 // learn books m on the group's own key.
-func (s *Stage) learn(r *rule, tenant string, group []string, m mark) {
-	text := keyText(tenant, group)
-	k := s.touchNew(r, text)
+func (s *Stage) learn(r *rule, text []byte, m mark) {
+	k := s.touch(r, text)
 	from, to := k.near(m.at, r.span)
 	k.sessions = slices.Clone(k.sessions)
 	if from == to {
@@ -26,7 +25,7 @@ func (s *Stage) learn(r *rule, tenant string, group []string, m mark) {
 		x.last = max(x.last, k.sessions[to-1].last)
 		k.sessions = slices.Delete(k.sessions, from+1, to)
 	}
-	s.settled(r, text, k)
+	s.settled(r, k)
 }
 
 // learning reports whether the session's trigger falls into the time in which its group
@@ -35,7 +34,7 @@ func (s *Stage) learning(r *rule, k *key, x *session) bool {
 	if r.c.Type != FirstSeen || r.c.Learning == 0 {
 		return false
 	}
-	own := r.keys[keyText(k.tenant, k.group[:len(k.group)-len(r.c.Fields)])]
+	own := r.keys[string(appendKeyText(nil, k.tenant, k.group[:len(k.group)-len(r.c.Fields)]))]
 	if own == nil {
 		return false
 	}

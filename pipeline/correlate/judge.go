@@ -15,15 +15,18 @@ func (k *key) wait(m mark) {
 	}
 	m.note = m.note.share(k.pending[:i])
 	if i == len(k.pending) {
+		k.waiting += m.size(k.pending)
 		k.pending = append(k.pending, m)
-	} else {
-		k.pending = slices.Insert(slices.Clone(k.pending), i, m)
+		return
 	}
+	k.pending = slices.Insert(slices.Clone(k.pending), i, m)
+	k.waiting = sizeOf(k.pending)
 }
 
 // judge decides about the spans that the watermark has passed. A span begins with the
 // first mark that is in none before it, and is one timespan long.
 func (s *Stage) judge(out *outputs, r *rule, k *key) {
+	defer func() { k.waiting = sizeOf(k.pending) }()
 	for len(k.pending) > 0 {
 		end := k.pending[0].at + r.span
 		if end >= s.wm {
@@ -131,7 +134,7 @@ func (s *Stage) episode(out *outputs, r *rule, k *key, ms []mark, trigger mark) 
 // extend adds marks to the evidence while there is room, and counts the others.
 func (x *session) extend(ms []mark) (changed bool) {
 	n := min(len(ms), max(0, maxEvidence-len(x.marks)))
-	x.marks = slices.Concat(x.marks, ms[:n])
+	x.marks, x.weighed = slices.Concat(x.marks, ms[:n]), -1
 	x.post += uint32(len(ms) - n) //nolint:gosec // as many as signals
 	return n > 0
 }

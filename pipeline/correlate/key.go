@@ -20,25 +20,39 @@ type rule struct {
 
 // key is the state of one rule for one group of values of one tenant.
 type key struct {
+	text   string // tenant and group, see appendKeyText
 	tenant string
 	group  []string
 	// sessions are in the order of time and do not touch each other.
 	sessions []session
 	// pending are the marks of a condition that is judged when the watermark has passed.
 	pending []mark
+	waiting int             // bytes of pending
 	due     pipeline.Millis // of its entry in the timers; 0: none
 	bytes   int
 }
 
-// keyText is the text of a key in the maps of rules, and in the state.
-func keyText(tenant string, group []string) string {
-	return string(pipeline.AppendKey(nil, slices.Concat([]string{tenant}, group)...))
+// appendKeyText appends the text of a key in the maps of rules, and in the state. The
+// separator is taken out of the values, so that two groups never look alike.
+func appendKeyText(dst []byte, tenant string, group []string) []byte {
+	dst = append(dst, tenant...)
+	for _, v := range group {
+		dst = append(dst, 0x1f)
+		if strings.IndexByte(v, 0x1f) >= 0 {
+			v = strings.ReplaceAll(v, "\x1f", "\u241f")
+		}
+		dst = append(dst, v...)
+	}
+	return dst
 }
 
-func splitKey(text string) (tenant string, group []string) {
+func newKey(text string) *key {
 	parts := strings.Split(text, "\x1f")
-	return parts[0], parts[1:]
+	return &key{text: text, tenant: parts[0], group: parts[1:]}
 }
+
+// groupText is the text of the key without its tenant.
+func (k *key) groupText() string { return k.text[len(k.tenant):] }
 
 // clone returns a copy for taking changes back. Marks are shared.
 func (k *key) clone() *key {
@@ -78,17 +92,11 @@ func (k *key) deadline(r *rule) pipeline.Millis {
 }
 
 // size estimates the key's memory in bytes.
-func (k *key) size(text string) int {
-	const fixedSize = 220 // struct, map bucket, timer
-	n := fixedSize + 3*len(text) + cap(k.pending)*markSize
+func (k *key) size() int {
+	const fixedSize = 240 // struct, map bucket, timer
+	n := fixedSize + 2*len(k.text) + k.waiting
 	for i := range k.sessions {
 		n += k.sessions[i].size()
-	}
-	for i := range k.pending {
-		n += len(k.pending[i].value)
-		if i == 0 || k.pending[i].note != k.pending[i-1].note {
-			n += k.pending[i].note.size()
-		}
 	}
 	return n
 }

@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"bytes"
-	"encoding/json"
 	"math"
 	"slices"
 	"strconv"
@@ -24,23 +23,21 @@ type mark struct {
 	note     *note
 }
 
-// note is the part of a signal that alerts show, kept as text because most of it is never
-// read again. Marks of one session share equal notes.
+// note is the part of a signal that alerts show, kept in the form of writer.note because
+// most of it is never read again. Equal notes are shared.
 type note struct {
-	form    []byte   // JSON form of noted
+	form    string
 	tactics []string // risk counts them
 }
 
 // noted is the content of a note.
 type noted struct {
-	Source     string                 `json:"s"`
-	Title      string                 `json:"t"`
-	Severity   uint8                  `json:"v"`
-	Class      pipeline.Class         `json:"c,omitempty"`
-	Tactics    []string               `json:"a,omitempty"`
-	Techniques []string               `json:"q,omitempty"`
-	Entities   []pipeline.EntityValue `json:"e,omitempty"`
-	Flags      []string               `json:"f,omitempty"`
+	source, title string
+	severity      uint8
+	tactics       []string
+	techniques    []string
+	entities      []pipeline.EntityValue
+	flags         []string
 }
 
 // compare orders the marks of a session: by time, then by the order of the correlation's
@@ -62,40 +59,76 @@ func sign(less bool) int {
 	return 1
 }
 
-// noteOf makes a note of sig with memory of its own.
-func noteOf(sig *pipeline.Signal) *note {
-	form, err := json.Marshal(noted{
-		Source: sig.Source, Title: sig.Title, Severity: sig.Severity, Class: sig.Class, Tactics: sig.Tactics,
-		Techniques: sig.Techniques, Entities: sig.Entities, Flags: sig.Flags,
-	})
-	if err != nil {
-		panic("BUG: correlate: a note has no JSON form: " + err.Error())
+// notes are those that were made last, to be shared. It is no state: notes that are not
+// found are made anew.
+type notes struct {
+	known map[string]*note
+	buf   writer
+}
+
+// of returns a note of sig with memory of its own.
+func (t *notes) of(sig *pipeline.Signal) *note {
+	t.buf.buf = t.buf.buf[:0]
+	t.buf.note(sig)
+	if n := t.known[string(t.buf.buf)]; n != nil {
+		return n
 	}
-	n, err := readNote(form)
+	const most = 4096
+	if t.known == nil || len(t.known) >= most {
+		t.known = make(map[string]*note, most)
+	}
+	n, err := readNote(string(t.buf.buf))
 	if err != nil {
 		panic("BUG: correlate: a note does not read back: " + err.Error())
 	}
+	t.known[n.form] = n
 	return n
 }
 
-// readNote makes a note of its JSON form, which it keeps.
-func readNote(form []byte) (*note, error) {
-	n := &note{form: form}
-	var t noted
-	if err := json.Unmarshal(form, &t); err != nil {
-		return nil, err
-	}
-	n.tactics = t.Tactics
-	return n, nil
+// readNote makes a note of its form.
+func readNote(form string) (*note, error) {
+	t, err := parseNote(form)
+	return &note{form: form, tactics: t.tactics}, err
 }
 
 // content decodes the note.
 func (n *note) content() noted {
-	var t noted
-	if err := json.Unmarshal(n.form, &t); err != nil {
+	t, err := parseNote(n.form)
+	if err != nil {
 		panic("BUG: correlate: a note does not read back: " + err.Error())
 	}
 	return t
+}
+
+func (w *writer) note(sig *pipeline.Signal) {
+	w.text(sig.Source)
+	w.text(sig.Title)
+	w.byte(sig.Severity)
+	w.texts(sig.Tactics)
+	w.texts(sig.Techniques)
+	w.texts(sig.Flags)
+	w.uint(uint64(len(sig.Entities)))
+	for i := range sig.Entities {
+		e := &sig.Entities[i]
+		w.text(e.Kind)
+		w.text(e.Value)
+		w.text(e.Role)
+		w.byte(b2i(e.Content))
+	}
+}
+
+func parseNote(form string) (noted, error) {
+	r := &reader{p: []byte(form)}
+	t := noted{source: r.text(), title: r.text(), severity: r.byte(), tactics: r.texts(), techniques: r.texts(), flags: r.texts()}
+	const least = 4 // bytes of an entity
+	t.entities = make([]pipeline.EntityValue, r.count(least))
+	for i := range t.entities {
+		t.entities[i] = pipeline.EntityValue{Kind: r.text(), Value: r.text(), Role: r.text(), Content: r.byte() == 1}
+	}
+	if len(r.p) > 0 {
+		r.fail()
+	}
+	return t, r.err()
 }
 
 // share returns a note of ms that equals n, or n. Only the newest marks are looked at: the
@@ -103,12 +136,14 @@ func (n *note) content() noted {
 func (n *note) share(ms []mark) *note {
 	const look = 4
 	for i := len(ms) - 1; i >= max(0, len(ms)-look); i-- {
-		if bytes.Equal(ms[i].note.form, n.form) {
-			return ms[i].note
+		if o := ms[i].note; o.equal(n) {
+			return o
 		}
 	}
 	return n
 }
+
+func (n *note) equal(o *note) bool { return n == o || n.form == o.form }
 
 // size estimates the memory of the note.
 func (n *note) size() int { return len(n.form) + 64 + 24*len(n.tactics) }

@@ -194,10 +194,10 @@ func (d *driver) disturb(process func(*pipeline.Batch) error, what int) {
 	d.t.Helper()
 	switch what {
 	case 0: // the transaction is aborted
-		before := d.image()
+		before, size := d.image(), d.stage.StateBytes()
 		d.transaction(process, false)
 		d.stage.Rollback()
-		if after := d.image(); !slices.Equal(before, after) {
+		if after := d.image(); !slices.Equal(before, after) || d.stage.StateBytes() != size {
 			d.t.Fatal("rollback is not what the state was before")
 		}
 	case 1: // the worker is killed in the middle
@@ -205,7 +205,11 @@ func (d *driver) disturb(process func(*pipeline.Batch) error, what int) {
 		d.reload()
 	case 2: // a snapshot replaces the deltas, and the worker restarts from it
 		d.snapshot()
+		size := d.stage.StateBytes()
 		d.reload()
+		if now := d.stage.StateBytes(); now != size {
+			d.t.Fatalf("%d bytes of state after a restart, %d before", now, size)
+		}
 	case 3: // a snapshot in the middle of a transaction holds the committed state
 		before := d.image()
 		d.transaction(process, false)

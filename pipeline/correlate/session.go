@@ -32,8 +32,10 @@ type session struct {
 	trigger mark
 	approx  bool // marks were forgotten
 
-	told told
-	win  window // derived; nil: build it when it is needed
+	bytes   int // of the first weighed marks
+	weighed int
+	told    told
+	win     window // derived; nil: build it when it is needed
 }
 
 // told is what was last said about the session's alert.
@@ -93,8 +95,12 @@ func (x *session) add(c *Correlation, m mark) bool {
 	m.note = m.note.share(x.marks[:i])
 	end := i == len(x.marks)
 	if end {
+		if x.weighed == i {
+			x.bytes, x.weighed = x.bytes+m.size(x.marks), i+1
+		}
 		x.marks = append(x.marks, m)
 	} else {
+		x.weighed = -1
 		grown := make([]mark, 0, len(x.marks)+1+len(x.marks)/8)
 		x.marks = append(append(append(grown, x.marks[:i]...), m), x.marks[i:]...)
 	}
@@ -141,7 +147,8 @@ func (x *session) cut() {
 	if x.fired() {
 		if n := x.room(); len(x.marks) > n {
 			x.post += uint32(len(x.marks) - n) //nolint:gosec // at most maxMarks
-			x.marks = x.marks[:n:n]            // capacity too: what lies behind belongs to the copy
+			x.weighed = -1
+			x.marks = x.marks[:n:n] // capacity too: what lies behind belongs to the copy
 		}
 		return
 	}
@@ -152,7 +159,7 @@ func (x *session) cut() {
 }
 
 func (x *session) drop(n int) {
-	x.marks, x.win = slices.Clone(x.marks[n:]), nil
+	x.marks, x.win, x.weighed = slices.Clone(x.marks[n:]), nil, -1
 }
 
 // settle takes note that no signal before wm will come any more: the trigger is fixed, and
@@ -163,7 +170,7 @@ func (x *session) settle(c *Correlation, wm pipeline.Millis) {
 		keep := min(len(x.marks), x.start+maxEvidence)
 		x.post += uint32(len(x.marks) - keep) //nolint:gosec // at most maxMarks
 		x.marks = slices.Clone(x.marks[x.start:keep])
-		x.start, x.trig, x.fixed = 0, -1, true
+		x.start, x.trig, x.fixed, x.weighed = 0, -1, true, -1
 	}
 	if x.fired() {
 		return
@@ -179,7 +186,7 @@ func (x *session) settle(c *Correlation, wm pipeline.Millis) {
 // fixed, because that signal is older than y and not late.
 func (x *session) join(c *Correlation, y *session) {
 	x.last, x.held = max(x.last, y.last), max(x.held, y.held)
-	x.approx = x.approx || y.approx
+	x.approx, x.weighed = x.approx || y.approx, -1
 	fixed := x.fixed
 	switch {
 	case x.fired() && x.post > 0:
@@ -197,13 +204,26 @@ func (x *session) join(c *Correlation, y *session) {
 
 // size estimates the session's memory in bytes.
 func (x *session) size() int {
-	const fixedSize = 280
-	n := fixedSize + cap(x.marks)*markSize
-	for i := range x.marks {
-		n += len(x.marks[i].value)
-		if i == 0 || x.marks[i].note != x.marks[i-1].note {
-			n += x.marks[i].note.size()
-		}
+	const fixedSize = 320
+	if x.weighed != len(x.marks) {
+		x.bytes, x.weighed = sizeOf(x.marks), len(x.marks)
+	}
+	return fixedSize + x.bytes
+}
+
+// size estimates the memory of m behind ms.
+func (m *mark) size(ms []mark) int {
+	n := markSize + len(m.value)
+	if len(ms) == 0 || !ms[len(ms)-1].note.equal(m.note) {
+		n += m.note.size()
+	}
+	return n
+}
+
+func sizeOf(ms []mark) int {
+	n := 0
+	for i := range ms {
+		n += ms[i].size(ms[:i])
 	}
 	return n
 }

@@ -44,6 +44,8 @@ type Stage struct {
 	stats    Stats
 
 	sig   pipeline.Signal // decoded into, again and again
+	notes notes
+	text  []byte // of a key, while it is looked up
 	undo  undo
 	moved bool // watermark or clocks changed since the last commit
 }
@@ -144,18 +146,20 @@ func (s *Stage) apply(out *outputs, sig *pipeline.Signal, appended pipeline.Mill
 		s.stats.NoRule++
 		return late
 	}
-	m := mark{at: sig.At, ingested: sig.Ingested, appended: appended, id: sig.ID, event: sig.Event, step: step, note: noteOf(sig)}
+	m := mark{at: sig.At, ingested: sig.Ingested, appended: appended, id: sig.ID, event: sig.Event, step: step, note: s.notes.of(sig)}
 	if !m.read(r.c, sig) {
 		s.stats.NoValue++
 		return late
 	}
-	group := cleanGroup(sig.Group)
+	s.text = appendKeyText(s.text[:0], sig.Tenant, sig.Group)
 	if r.c.Type == FirstSeen {
-		s.learn(r, sig.Tenant, group, m)
-		group = append(group, strings.Split(m.value, "\x1f")...)
+		s.learn(r, s.text, m)
+		s.text = append(append(s.text, 0x1f), m.value...)
 	}
-	s.fold(out, r, sig.Tenant, group, m, late)
-	s.shed(out, r, sig.Tenant)
+	k := s.touch(r, s.text)
+	s.fold(out, r, k, m, late)
+	s.settled(r, k)
+	s.shed(out, r, k.tenant)
 	return late
 }
 
@@ -199,20 +203,8 @@ func (s *Stage) single(id string) *rule {
 	return r
 }
 
-// cleanGroup copies the values and takes the separator of keys out of them, so that two
-// groups never look alike.
-func cleanGroup(group []string) []string {
-	out := slices.Clone(group)
-	for i, v := range out {
-		out[i] = strings.Clone(strings.ReplaceAll(v, "\x1f", "\u241f"))
-	}
-	return out
-}
-
 // fold puts m into its session and tells what came of it.
-func (s *Stage) fold(out *outputs, r *rule, tenant string, group []string, m mark, late bool) {
-	text := keyText(tenant, group)
-	k := s.touchNew(r, text)
+func (s *Stage) fold(out *outputs, r *rule, k *key, m mark, late bool) {
 	switch {
 	case late:
 		s.foldLate(out, r, k, m)
@@ -221,7 +213,6 @@ func (s *Stage) fold(out *outputs, r *rule, tenant string, group []string, m mar
 	default:
 		k.wait(m)
 	}
-	s.settled(r, text, k)
 }
 
 func (s *Stage) foldRising(out *outputs, r *rule, k *key, m mark) {
@@ -291,13 +282,13 @@ func (s *Stage) expire(out *outputs, r *rule, k *key) {
 }
 
 // settled takes stock of a key after a change.
-func (s *Stage) settled(r *rule, text string, k *key) {
+func (s *Stage) settled(r *rule, k *key) {
 	size := 0
 	if len(k.sessions) == 0 && len(k.pending) == 0 {
-		delete(r.keys, text)
+		delete(r.keys, k.text)
 	} else {
-		size = k.size(text)
-		s.schedule(r, text, k)
+		size = k.size()
+		s.schedule(r, k)
 	}
 	s.weigh(r, k, size)
 }

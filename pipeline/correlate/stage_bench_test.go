@@ -133,7 +133,8 @@ func BenchmarkRestore(b *testing.B) {
 	st := stageOf(b, nil, c)
 	batch := &pipeline.Batch{In: benchRecords(keys, keys, 1)}
 	for i := range batch.In {
-		batch.In[i].Time = epoch
+		s := sig("n", fmt.Sprint("g", i), i, time.Duration(i)*time.Millisecond)
+		batch.In[i].Value = s.AppendJSON(nil)
 	}
 	if err := st.Process(b.Context(), batch); err != nil {
 		b.Fatal(err)

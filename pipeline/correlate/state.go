@@ -310,17 +310,17 @@ func (s *Stage) restoreKey(r *reader) error {
 	}
 	base := o.keys[text]
 	if base == nil {
-		base = &key{}
+		base = newKey(text)
 	}
 	k, err := body.key(o.c, base)
 	if err != nil {
 		return fmt.Errorf("rule %s: %w", o.id, err)
 	}
-	k.tenant, k.group = splitKey(text)
+	k.text, k.tenant, k.group = base.text, base.tenant, base.group
 	if base.bytes > 0 {
 		s.weigh(o, base, 0)
 	}
-	s.putBack(o, text, k)
+	s.putBack(o, k)
 	return nil
 }
 

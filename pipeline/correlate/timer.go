@@ -47,13 +47,13 @@ func (t *timers) Pop() any {
 }
 
 // schedule makes sure that k is looked at when it has something to do.
-func (s *Stage) schedule(r *rule, text string, k *key) {
+func (s *Stage) schedule(r *rule, k *key) {
 	due := k.deadline(r)
 	if due == 0 || k.due != 0 && k.due <= due {
 		return // the hint that is there comes first and is renewed then
 	}
 	k.due = due
-	heap.Push(&s.timers, timer{at: due, rule: r.id, key: text})
+	heap.Push(&s.timers, timer{at: due, rule: r.id, key: k.text})
 }
 
 // pass lets the watermark move to wm and does what falls due, in the order of the
@@ -76,12 +76,12 @@ func (s *Stage) pass(out *outputs, wm pipeline.Millis) {
 		}
 		if due := k.deadline(r); due >= wm || due > t.at {
 			k.due = 0
-			s.schedule(r, t.key, k)
+			s.schedule(r, k)
 			continue
 		}
-		k = s.touch(r, t.key)
+		k = s.touch(r, []byte(t.key))
 		k.due = 0
 		s.expire(out, r, k)
-		s.settled(r, t.key, k)
+		s.settled(r, k)
 	}
 }

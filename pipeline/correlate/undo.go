@@ -29,32 +29,25 @@ func (u *undo) clocks(s *Stage) {
 	}
 }
 
-// touch returns the key, which must exist, to be changed.
-func (s *Stage) touch(r *rule, text string) *key {
-	k := r.keys[text]
+// touch returns the key to be changed, a new one if there is none.
+func (s *Stage) touch(r *rule, text []byte) *key {
+	k := r.keys[string(text)]
 	m := s.undo.keys[r.id]
 	if m == nil {
 		m = map[string]*key{}
 		s.undo.keys[r.id] = m
 	}
-	if _, done := m[text]; !done {
-		var old *key
-		if k != nil {
-			old = k.clone()
+	if k == nil {
+		k = newKey(string(text))
+		r.keys[k.text] = k
+		if _, done := m[k.text]; !done {
+			m[k.text] = nil
 		}
-		m[text] = old
-	}
-	return k
-}
-
-// touchNew returns the key to be changed, a new one if there is none.
-func (s *Stage) touchNew(r *rule, text string) *key {
-	if k := s.touch(r, text); k != nil {
 		return k
 	}
-	k := &key{}
-	k.tenant, k.group = splitKey(text)
-	r.keys[text] = k
+	if _, done := m[k.text]; !done {
+		m[k.text] = k.clone()
+	}
 	return k
 }
 
@@ -75,7 +68,7 @@ func (s *Stage) Rollback() {
 				delete(r.keys, text)
 			}
 			if old != nil {
-				s.putBack(r, text, old)
+				s.putBack(r, old)
 			}
 		}
 	}
@@ -89,12 +82,12 @@ func (s *Stage) Rollback() {
 }
 
 // putBack makes k the key's state and books it.
-func (s *Stage) putBack(r *rule, text string, k *key) {
+func (s *Stage) putBack(r *rule, k *key) {
 	for i := range k.sessions {
-		k.sessions[i].win = nil
+		k.sessions[i].win, k.sessions[i].weighed = nil, -1
 	}
-	r.keys[text] = k
-	k.bytes, k.due = 0, 0
-	s.weigh(r, k, k.size(text))
-	s.schedule(r, text, k)
+	r.keys[k.text] = k
+	k.bytes, k.due, k.waiting = 0, 0, sizeOf(k.pending)
+	s.weigh(r, k, k.size())
+	s.schedule(r, k)
 }
