@@ -18,5 +18,12 @@ worker:
   lanes: 1
 http:
   listen: %s
-`, strings.Join(s.brokers.addrs(), `", "`), s.clickhouseTCP, partitions, i, listen)
+sinks:
+  log: {}
+  webhook:
+    url: %s
+    internal: true
+    timeout: 2s
+    keys: [{id: chaos, secret: {env: CHAOS_SECRET}}]
+`, strings.Join(s.brokers.addrs(), `", "`), s.clickhouseTCP, partitions, i, listen, s.vendorURL)
 }

@@ -23,7 +23,7 @@ func settle(ctx context.Context, s *stack, truth *oracle.Truth, want oracle.Expe
 		if err := still(ctx, s.topics()); err != nil {
 			return nil, err
 		}
-		report, err := judge(ctx, s, truth, want)
+		report, err := s.judge(ctx, truth, want)
 		if err != nil {
 			return nil, err
 		}
@@ -59,14 +59,17 @@ func still(ctx context.Context, at oracle.Topics) error {
 	return nil
 }
 
-func judge(ctx context.Context, s *stack, truth *oracle.Truth, want oracle.Expect) (*oracle.Report, error) {
+func (s *stack) judge(ctx context.Context, truth *oracle.Truth, want oracle.Expect) (*oracle.Report, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 10*time.Minute, fmt.Errorf("reading the outputs took 10 minutes"))
 	defer cancel()
 	seen, err := oracle.Read(ctx, s.topics())
 	if err != nil {
 		return nil, err
 	}
-	if err := seen.ReadRows(ctx, s.clickhouseHTTP); err != nil {
+	s.clickhouseAway.Lock() // it may be on its way back
+	err = seen.ReadRows(ctx, s.clickhouseHTTP)
+	s.clickhouseAway.Unlock()
+	if err != nil {
 		return nil, err
 	}
 	if err := seen.ReadEffects(s.effects); err != nil {

@@ -39,6 +39,10 @@ type stack struct {
 	crashPoints    atomic.Bool // workers that start get a crash point now and then
 	kills          atomic.Int64
 
+	clickhouseAway sync.Mutex // held while ClickHouse is away on purpose
+	stopKeeper     context.CancelFunc
+	keeperDone     sync.WaitGroup
+
 	mu    sync.Mutex
 	notes []string // what went wrong beside exactness: a worker that ended by itself
 }
@@ -86,7 +90,13 @@ func (s *stack) startClickHouse(ctx context.Context, v variant) error {
 		}
 		s.clickhouseTCP = s.proxy.addr()
 	}
-	return s.clickhouse.start(ctx)
+	if err := s.clickhouse.start(ctx); err != nil {
+		return err
+	}
+	life, cancel := context.WithCancel(ctx)
+	s.stopKeeper = cancel
+	s.keeperDone.Go(func() { s.keepClickHouse(life) })
+	return nil
 }
 
 func (s *stack) startVendor(ctx context.Context, v variant) error {
@@ -123,6 +133,10 @@ func (s *stack) startWorkers(ctx context.Context, v variant) error {
 func (s *stack) close() error {
 	if s.stopWorkers != nil {
 		s.stopAll()
+	}
+	if s.stopKeeper != nil {
+		s.stopKeeper()
+		s.keeperDone.Wait()
 	}
 	var errs []error
 	for _, w := range s.workers {
@@ -164,8 +178,30 @@ func (s *stack) killBroker(ctx context.Context, i int, away time.Duration) error
 	return s.outage(ctx, "broker", away, func() error { return s.brokers.kill(i) }, func(ctx context.Context) error { return s.brokers.restart(ctx, i) })
 }
 
+// killClickHouse does nothing if ClickHouse is away already.
 func (s *stack) killClickHouse(ctx context.Context, away time.Duration) error {
+	if !s.clickhouseAway.TryLock() {
+		return nil
+	}
+	defer s.clickhouseAway.Unlock()
 	return s.outage(ctx, "clickhouse", away, s.clickhouse.kill, s.clickhouse.start)
+}
+
+// keepClickHouse starts ClickHouse again when it ended by itself, as its supervisor would:
+// the library aborts now and then when a client is killed while it connects.
+func (s *stack) keepClickHouse(ctx context.Context) {
+	for pause(ctx, 200*time.Millisecond) == nil {
+		if !isClosed(s.clickhouse.proc.Done()) || !s.clickhouseAway.TryLock() {
+			continue
+		}
+		if isClosed(s.clickhouse.proc.Done()) {
+			s.note("clickhouse ended by itself: %v", s.clickhouse.proc.Err())
+			if err := s.clickhouse.start(ctx); err != nil {
+				s.note("%v", err)
+			}
+		}
+		s.clickhouseAway.Unlock()
+	}
 }
 
 // killWorker kills the worker's process, if it runs, and leaves the restart to its keeper.

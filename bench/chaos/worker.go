@@ -62,7 +62,7 @@ func (w *worker) keepRunning(ctx context.Context) {
 func (w *worker) once(ctx context.Context, point string) error {
 	p, err := proc.Start(proc.Spec{
 		Name: fmt.Sprintf("worker %d", w.index), Path: w.s.o.riposte, Args: []string{"run", "--config", w.config},
-		Env: []string{crash.Env + "=" + point}, Log: io.MultiWriter(w.log, &w.tail),
+		Env: []string{crash.Env + "=" + point, "CHAOS_SECRET=0123456789abcdef0123456789abcdef"}, Log: io.MultiWriter(w.log, &w.tail),
 	})
 	if err != nil {
 		return err

@@ -85,7 +85,7 @@ func (j *judge) effects() {
 		}
 		if keys[e.Key]++; keys[e.Key] > 1 {
 			j.found(&j.EffectsDoubled, 1, "the vendor did %s to %s %d times under the key %s", e.Action, e.Target, keys[e.Key], e.Key)
-		} else if e.Action == j.expect.Action {
+		} else if e.Verb == "apply" && e.Action == j.expect.Action {
 			of[e.Target]++
 		}
 	}

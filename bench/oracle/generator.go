@@ -91,7 +91,7 @@ func (g *Generator) trigger(now time.Time) Record {
 	g.hits = g.hits[:len(g.hits)-1]
 	r := Record{Seq: g.seq, Class: Trigger, Key: fmt.Sprintf("t%d", t), Target: TargetAddress(t)}
 	f := g.flow(now)
-	f.src, f.dst = r.Target, fmt.Sprintf("185.77.%d.%d", t>>8, t&255)
+	f.src, f.dst = r.Target, fmt.Sprintf("10.41.%d.%d", t>>8, t&255)
 	f.signature = loud
 	r.Value = f.append(nil)
 	g.keep(r)
@@ -99,7 +99,8 @@ func (g *Generator) trigger(now time.Time) Record {
 }
 
 // TargetAddress is the address of target t, a device of ours: the first entity of its
-// triggers, and of them alone.
+// triggers, and of them alone. The other end is a device of ours as well: an address
+// outside would be blocked first, which waits for a person.
 func TargetAddress(t int) string { return fmt.Sprintf("10.40.%d.%d", t>>8, t&255) }
 
 func (g *Generator) flow(now time.Time) flow {

@@ -85,6 +85,7 @@ type Account struct {
 // Effect is one line of the fake vendor's log: a request that it carried out.
 type Effect struct {
 	Key      string `json:"key"`      // idempotency key
+	Verb     string `json:"verb"`     // apply or undo
 	Action   string `json:"action"`   // what was done
 	Target   string `json:"target"`   // to whom
 	Repeated bool   `json:"repeated"` // the key was seen before and nothing was done

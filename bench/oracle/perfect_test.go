@@ -87,7 +87,7 @@ func (p *perfect) event(r Record, raw Raw) {
 	if n == 1 {
 		intent := "intent-" + r.Target
 		p.seen.Intents = append(p.seen.Intents, Intent{Position: p.at("intents", r.Target), ID: intent, Action: want.Action, Target: r.Target, Want: "present", Revision: 1})
-		p.seen.Effects = append(p.seen.Effects, Effect{Key: intent, Action: want.Action, Target: r.Target})
+		p.seen.Effects = append(p.seen.Effects, Effect{Key: intent, Verb: "apply", Action: want.Action, Target: r.Target})
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -25,6 +25,7 @@ const KeyHeader = "Idempotency-Key"
 // repetition of one that was.
 type Effect struct {
 	Key      string `json:"key"`
+	Verb     string `json:"verb"`
 	Action   string `json:"action"`
 	Target   string `json:"target"`
 	Repeated bool   `json:"repeated"`
@@ -95,14 +96,16 @@ func (v *Vendor) Close() error { return v.log.Close() }
 
 // request is the part of a delivery that the vendor understands.
 type request struct {
+	Verb   string `json:"verb"` // apply, undo or check
 	Action string `json:"action"`
 	Target struct {
 		Value string `json:"value"`
 	} `json:"target"`
 }
 
-// ServeHTTP takes one delivery: a POST with a key and a JSON object that names action and
-// target.
+// ServeHTTP takes one delivery: a POST with a key and a JSON object that names verb, action
+// and target. A check changes nothing: its key is that of the action with "/check" behind
+// it, and the answer says whether the action was carried out.
 func (v *Vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if err != nil {
@@ -112,6 +115,10 @@ func (v *Vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var req request
 	if err := json.Unmarshal(body, &req); err != nil || key == "" || req.Action == "" {
 		http.Error(w, "want "+KeyHeader+" and a JSON object with action and target", http.StatusBadRequest)
+		return
+	}
+	if req.Verb == "check" {
+		v.tell(w, strings.TrimSuffix(key, "/check"))
 		return
 	}
 	f := v.faults
@@ -137,9 +144,23 @@ func (v *Vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	answer(w, map[string]string{"vendor_ref": id})
+}
+
+// tell answers a check.
+func (v *Vendor) tell(w http.ResponseWriter, key string) {
+	v.mu.Lock()
+	state := "absent"
+	if v.seen[key] && !v.seen[key+"/undo"] {
+		state = "in_place"
+	}
+	v.mu.Unlock()
+	answer(w, map[string]string{"state": state})
+}
+
+func answer(w http.ResponseWriter, members map[string]string) {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(strconv.AppendQuote([]byte(`{"id":`), id))
-	_, _ = w.Write([]byte("}\n"))
+	_ = json.NewEncoder(w).Encode(members) // the client may be gone; it asks again
 }
 
 func (v *Vendor) roll() float64 {
@@ -152,7 +173,7 @@ func (v *Vendor) roll() float64 {
 func (v *Vendor) carryOut(key string, req request) (id string, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	line, err := json.Marshal(Effect{Key: key, Action: req.Action, Target: req.Target.Value, Repeated: v.seen[key]})
+	line, err := json.Marshal(Effect{Key: key, Verb: req.Verb, Action: req.Action, Target: req.Target.Value, Repeated: v.seen[key]})
 	if err != nil {
 		return "", err
 	}

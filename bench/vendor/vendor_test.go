@@ -13,7 +13,7 @@ func post(t *testing.T, v *Vendor, key string) *http.Response {
 	t.Helper()
 	srv := httptest.NewServer(v)
 	t.Cleanup(srv.Close)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, strings.NewReader(`{"action":"ip.block","target":{"kind":"ip","value":"185.77.0.1"}}`))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, strings.NewReader(`{"verb":"apply","action":"ip.block","target":{"kind":"ip","value":"185.77.0.1"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,8 +53,8 @@ func TestKeyIsRememberedOverARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"key":"k1","action":"ip.block","target":"185.77.0.1","repeated":false}
-{"key":"k1","action":"ip.block","target":"185.77.0.1","repeated":true}
+	const want = `{"key":"k1","verb":"apply","action":"ip.block","target":"185.77.0.1","repeated":false}
+{"key":"k1","verb":"apply","action":"ip.block","target":"185.77.0.1","repeated":true}
 `
 	if string(text) != want {
 		t.Errorf("got\n%swant\n%s", text, want)
