@@ -61,8 +61,10 @@ func underFault(t *testing.T, fault kfake.Fault) {
 		fault.TxnID = group + "/w1/0"
 	case kmsg.TxnOffsetCommit, kmsg.OffsetFetch, kmsg.Heartbeat:
 		fault.Group = group
-	case kmsg.Fetch, kmsg.ListOffsets:
+	case kmsg.Fetch:
 		fault.Topic = r.k.Topic("in")
+	case kmsg.ListOffsets:
+		fault.Topic = r.k.Topic(StateTopic("toy", "in"))
 	}
 	h := r.cluster().Fault(fault)
 	for i := range 5 {
@@ -74,11 +76,14 @@ func underFault(t *testing.T, fault kfake.Fault) {
 	if k := fault.Keys[0]; k == kmsg.InitProducerID || k == kmsg.OffsetFetch || k == kmsg.ListOffsets {
 		l.stop(t)
 		l = r.start(r.config("w1"))
+		batch := lines(300, 340, 9)
+		r.produce(batch...)
+		all = append(all, batch...)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := h.Wait(ctx, 1); err != nil {
-		t.Logf("the fault was not met")
+		t.Error("the fault was not met")
 	}
 	h.Remove()
 	r.drained(l)

@@ -216,7 +216,7 @@ func (l *Lane) session(ctx, work context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.run(ctx, work), s.close())
+	return errors.Join(s.run(ctx, work), s.close(work))
 }
 
 // Stats returns what the lane did so far.

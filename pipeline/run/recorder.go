@@ -217,6 +217,7 @@ func (rc *recording) client() (*kgo.Client, error) {
 		kgo.ConsumeTopics(topics...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(c.SessionTimeout),
+		kgo.RebalanceTimeout(c.SessionTimeout),
 		kgo.HeartbeatInterval(min(c.SessionTimeout/6, 3*time.Second)),
 		kgo.DisableAutoCommit(),
 		// Records are handed to their partition before the partition can be taken away: else

@@ -57,11 +57,14 @@ func newSession(ctx context.Context, l *Lane) (*session, error) {
 	opts = append(opts,
 		kgo.ClientID("riposte-"+l.label),
 		kgo.ConsumerGroup(Group(c.Kafka, c.Stage)),
-		kgo.InstanceID(fmt.Sprintf("%s.%s.%d", c.Worker, c.Stage, c.Lane)),
+		kgo.InstanceID(s.member()),
 		kgo.TransactionalID(fmt.Sprintf("%s%s/%s/%d", c.Kafka.Prefix, c.Stage, c.Worker, c.Lane)),
 		kgo.ConsumeTopics(topics...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(c.SessionTimeout),
+		// A rebalance waits this long for members that died in the middle of it, and no member
+		// can commit meanwhile. Ours come to the join within a transaction.
+		kgo.RebalanceTimeout(c.SessionTimeout),
 		kgo.HeartbeatInterval(min(c.SessionTimeout/6, 3*time.Second)),
 		kgo.TransactionTimeout(c.TransactionTimeout),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
@@ -152,7 +155,7 @@ func (s *session) drain(work context.Context) error {
 }
 
 // close ends the session. Partitions stay ours for a restart unless the lane shall leave.
-func (s *session) close() error {
+func (s *session) close(work context.Context) error {
 	s.mu.Lock()
 	for id, p := range s.parts {
 		s.drop(p)
@@ -160,25 +163,35 @@ func (s *session) close() error {
 	}
 	s.mu.Unlock()
 	s.l.setServes(0)
-	var err error
-	if s.l.cfg.Leave {
-		err = s.leave()
-	}
 	s.gts.Close()
-	return err
+	if !s.l.cfg.Leave {
+		return nil
+	}
+	return s.leave(work)
 }
 
-// leave takes a static member out of the group, which closing does not.
-func (s *session) leave() error {
+// leave takes a static member out of the group, which closing does not. It happens after
+// the client is closed: that one would take itself for lost and join again.
+func (s *session) leave(ctx context.Context) error {
 	c := &s.l.cfg
-	ctx, cancel := context.WithTimeout(s.gts.Client().Context(), 2*time.Second)
+	adm, err := c.Kafka.admin()
+	if err != nil {
+		return err
+	}
+	defer adm.Close()
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	_, err := s.adm.LeaveGroup(ctx, kadm.LeaveGroup(Group(c.Kafka, c.Stage)).
-		InstanceIDs(fmt.Sprintf("%s.%s.%d", c.Worker, c.Stage, c.Lane)).Reason("drained"))
+	_, err = adm.LeaveGroup(ctx, kadm.LeaveGroup(Group(c.Kafka, c.Stage)).InstanceIDs(s.member()).Reason("drained"))
 	if err != nil {
 		return fmt.Errorf("leave the group: %w", err)
 	}
 	return nil
+}
+
+// member is the name under which the group knows the lane, over restarts.
+func (s *session) member() string {
+	c := &s.l.cfg
+	return fmt.Sprintf("%s.%s.%d", c.Worker, c.Stage, c.Lane)
 }
 
 // find returns the part of a partition, nil if it is not served.
