@@ -251,3 +251,8 @@ func bindings(tc cases.TestCase, rs rego.ResultSet) ast.Set {
 	}
 	return out
 }
+
+// resultSet is what a query that binds x to doc returns.
+func resultSet(doc any) rego.ResultSet {
+	return rego.ResultSet{rego.Result{Bindings: rego.Vars{"x": doc}}}
+}

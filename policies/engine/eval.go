@@ -16,6 +16,7 @@ type Result struct {
 	revision string
 	topdown  bool
 	cause    error
+	fired    []int32
 }
 
 // Defined reports whether the document has a value.
@@ -49,7 +50,7 @@ func (m *Machine) Eval(ctx context.Context, e Entry, in Input) (Result, error) {
 	ep := &m.prog.entries[e]
 	v, err := m.answer(ep)
 	if err == nil {
-		return Result{val: v, revision: m.prog.revision}, nil
+		return Result{val: v, revision: m.prog.revision, fired: m.fired}, nil
 	}
 	if final(err) {
 		return Result{}, err

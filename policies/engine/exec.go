@@ -204,7 +204,7 @@ func (m *Machine) act(f *function, pc int32, r []Value) (ok bool, err error) {
 	case opResult:
 		m.results = append(m.results, *m.at(in.a, r))
 	case opCover:
-		m.hits[in.a]++
+		m.count(in.a)
 	}
 	return true, nil
 }

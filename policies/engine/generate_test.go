@@ -155,6 +155,27 @@ func (g *generator) expr(depth int) string {
 	return g.ref()
 }
 
+// guard is a condition that an index can use.
+func (g *generator) guard() string {
+	path := g.pick("input.a", "input.b", "input.s", "input.t", "input.o.x", "input.n")
+	text := g.pick("input.s", "input.t", "lower(input.s)", "lower(input.t)", "input.o.y.z")
+	switch g.r.IntN(8) {
+	case 0, 1:
+		return fmt.Sprintf("%s == %s", path, g.constant())
+	case 2:
+		return fmt.Sprintf("%s in {%s, %s}", path, g.constant(), g.constant())
+	case 3:
+		return fmt.Sprintf("%s %s %s", path, g.pick("<", "<=", ">", ">="), g.constant())
+	case 4:
+		return fmt.Sprintf("%s %s %s", g.constant(), g.pick("<", "<=", ">", ">="), path)
+	case 5:
+		return fmt.Sprintf("%s(%s, %q)", g.pick("startswith", "endswith", "contains"), text, g.pick("a", "abc", "bc", "x", "é", "c", "ab", "d", "com"))
+	case 6:
+		return fmt.Sprintf("regex.match(`%s`, %s)", g.pick("(?i)abc", "abc.*", "x?abc", "(abc)+", "a|b", "^.com"), text)
+	}
+	return fmt.Sprintf("net.cidr_contains(%q, %s)", g.pick("10.0.0.0/8", "10.1.0.0/16", "11.0.0.0/31", "::/0"), g.pick("input.ip", "input.s"))
+}
+
 func (g *generator) negatable(depth int) string {
 	e := g.expr(depth)
 	for strings.Contains(e, "\n") || strings.HasPrefix(e, "every") || strings.HasPrefix(e, "not ") {
@@ -193,7 +214,7 @@ func (g *generator) policy(n int) (source string, entries []string) {
 	source = "package f\n\n"
 	for i := range n {
 		for range 10 {
-			r := rule{name: fmt.Sprintf("r%d", i), kind: g.pick("value", "value", "bool", "bool", "set", "object", "function", "else")}
+			r := rule{name: fmt.Sprintf("r%d", i), kind: g.pick("value", "value", "bool", "bool", "set", "object", "function", "else", "table", "table")}
 			var b strings.Builder
 			g.write(&b, &r)
 			if !compiles(source + b.String()) {
@@ -236,6 +257,11 @@ func (g *generator) write(b *strings.Builder, r *rule) {
 		for range 1 + g.r.IntN(6) {
 			fmt.Fprintf(b, "%s contains %s if {\n\t%s\n}\n\n", r.name, g.term(1), g.body())
 		}
+	case "table":
+		for i := range 4 + g.r.IntN(9) {
+			fmt.Fprintf(b, "%s contains %d if {\n\t%s\n\t%s\n}\n\n", r.name, i, g.guard(), g.pick(g.guard(), g.expr(1)))
+		}
+		r.kind = "set"
 	case "object":
 		for range 1 + g.r.IntN(2) {
 			fmt.Fprintf(b, "%s[%s] := %s if {\n\t%s\n}\n\n", r.name, g.pick(`"k"`, "input.s", "input.a", `"j"`), g.term(1), g.body())
@@ -269,8 +295,8 @@ func (g *generator) event() string {
 	put("b", append(scalars, "{}", "[1]")...)
 	put("s", `"abc"`, `"ABCD"`, `"x"`, `""`, `"a.com"`, `"xabcx"`, "5", `"10.1.2.3"`, `"é abc \u00c9"`)
 	put("t", `"a"`, `"abc"`, `"bc"`, "null", `"ſABC"`)
-	put("o", `{"x": 1, "y": {"z": "abc"}}`, `{"x": "abc"}`, `{}`, `{"y": 5, "x": 1, "x": 2}`, `[1]`, `"abc"`, `{"y": {"z": 1.0}, "q": [1, {"w": null}]}`)
-	put("l", `[1, 2, "abc"]`, `[]`, `[1.0, 1]`, `{"0": 1}`, `["b", "a"]`, `[null, [1], {"x": 1}]`, `"abc"`, `[3, 1, 2]`)
+	put("o", `{"x": 1, "y": {"z": "abc"}}`, `{"x": "abc"}`, `{}`, `{"y": 5, "x": 1, "x": 2}`, `[1]`, `"abc"`, `{"y": {"z": 1.0}, "q": [1, {"w": null}]}`, `{"y": {"z": "xabc"}, "x": 1, "b": 3, "a": 2}`)
+	put("l", `[1, 2, "abc"]`, `[]`, `[1.0, 1]`, `{"0": 1}`, `["b", "a"]`, `[null, [1], {"x": 1}]`, `{"z": 1, "y": 2, "x": "abc", "m": 0, "c": 5, "b": 3, "q": 2, "a": 1, "p": 9, "o": 1}`, `"abc"`, `[3, 1, 2]`)
 	put("n", "0", "1", `"x"`, "1.0")
 	put("ip", `"10.1.2.3"`, `"11.0.0.1"`, `"::1"`, `"10.0.0.0/9"`, `"zzz"`, "7", `"::ffff:10.0.0.1"`)
 	if g.chance(3) {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"math"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -253,7 +254,14 @@ func (f *family) matchEqual(m *Machine, v *Value, hits bitset) bool {
 	case v.k == KindNumber && len(f.others) == 0:
 		hits.addAll(f.ints[int64(v.n)])
 	default:
-		if i, ok := v.Int(); ok {
+		if v.k == kindText {
+			// 1e2 equals 100. Beyond 2^53 the nearest float64 may be another integer.
+			x, ok := v.Float()
+			if !ok || math.Abs(x) >= 1<<53 {
+				return false
+			}
+			hits.addAll(f.ints[int64(x)])
+		} else if i, ok := v.Int(); ok {
 			hits.addAll(f.ints[i])
 		}
 		for i := range f.others {

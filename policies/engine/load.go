@@ -42,7 +42,7 @@ type Config struct {
 	Print print.Hook
 	// Limits bound each evaluation.
 	Limits Limits
-	// Coverage counts how often each rule body was tried, see Machine.Hits.
+	// Coverage counts the rules that hold, see Machine.Hits and Result.Fired.
 	Coverage bool
 	// Without turns parts of the engine off, to measure or to find a fault. The
 	// answers do not change.
@@ -78,7 +78,7 @@ func Load(ctx context.Context, cfg Config) (*Program, error) {
 	if cfg.Capabilities == nil {
 		cfg.Capabilities = Profile()
 	}
-	p := &Program{limits: cfg.Limits.withDefaults(), revision: cfg.Revision, strict: cfg.StrictBuiltinErrors, hook: cfg.Print}
+	p := &Program{limits: cfg.Limits.withDefaults(), revision: cfg.Revision, strict: cfg.StrictBuiltinErrors, hook: cfg.Print, coverage: cfg.Coverage}
 	doc, err := parseData(cfg.Data)
 	if err != nil {
 		return nil, err
@@ -100,7 +100,12 @@ func Load(ctx context.Context, cfg Config) (*Program, error) {
 		return nil, fmt.Errorf("engine: data: %w", err)
 	}
 	seal(&data)
-	if p.code, err = lower(good, &data, nil, p.strict, cfg.Without.off()); err != nil {
+	p.rules = p.judge.listRules()
+	var heads map[head]int32
+	if cfg.Coverage {
+		heads = headsOf(p.rules)
+	}
+	if p.code, err = lower(good, &data, nil, p.strict, heads, cfg.Without.off()); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	p.addEntries(cfg.Entrypoints, bad)

@@ -26,8 +26,9 @@ type lowering struct {
 	consts   map[string]int32 // string constants by text
 	builtins map[string]*topdown.Builtin
 	decls    map[string]*ir.BuiltinFunc
-	data     *Value // the data document, if it is fixed
-	strict   bool   // errors of builtins are reported: do not skip them
+	data     *Value         // the data document, if it is fixed
+	heads    map[head]int32 // rules to count, by head; nil: none
+	strict   bool           // errors of builtins are reported: do not skip them
 	trueK    int32
 	falseK   int32
 }
@@ -40,10 +41,10 @@ type variant struct {
 }
 
 // lower compiles pol. data is nil when the data document is not known yet.
-func lower(pol *ir.Policy, data *Value, builtins map[string]*topdown.Builtin, strict bool, off features) (*code, error) {
+func lower(pol *ir.Policy, data *Value, builtins map[string]*topdown.Builtin, strict bool, heads map[head]int32, off features) (*code, error) {
 	l := &lowering{
-		strict: strict,
-		pol:    pol, out: &code{fields: newFieldTrie()}, off: off, builtins: builtins, data: data,
+		strict: strict, heads: heads,
+		pol: pol, out: &code{fields: newFieldTrie()}, off: off, builtins: builtins, data: data,
 		funcs: map[string]*ir.Func{}, variants: map[variant]int32{}, consts: map[string]int32{},
 		decls: map[string]*ir.BuiltinFunc{},
 	}
@@ -102,6 +103,7 @@ func (l *lowering) want(v variant) int32 {
 func (l *lowering) function(v variant) error {
 	src := l.funcs[v.name]
 	f := l.begin(src.Name, v.rooted, v.dataSet)
+	f.ret = src.Return
 	for _, p := range src.Params {
 		f.fn.params = append(f.fn.params, f.reg(p))
 	}
@@ -145,7 +147,7 @@ func (f *lowerFn) sequence(blocks, rest []*ir.Block) error {
 }
 
 func (l *lowering) begin(name string, rooted, dataSet bool) *lowerFn {
-	f := &lowerFn{l: l, fn: &function{name: name, index: nil}, rooted: rooted, dataSet: dataSet}
+	f := &lowerFn{l: l, ret: -1, fn: &function{name: name}, rooted: rooted, dataSet: dataSet}
 	f.reg(ir.Data)
 	if rooted {
 		f.env[ir.Input] = known{kind: knownField, n: rootField}

@@ -31,8 +31,9 @@ type label struct {
 type lowerFn struct {
 	l       *lowering
 	fn      *function
-	rooted  bool // register 0 is the whole input
-	dataSet bool // register 1 is the whole data document
+	rooted  bool     // register 0 is the whole input
+	ret     ir.Local // register of the function's value
+	dataSet bool     // register 1 is the whole data document
 	env     []known
 	writes  []int32 // registers written, in order; see nested
 	labels  []label

@@ -41,6 +41,7 @@ func (f *lowerFn) stmt(s ir.Stmt) error {
 	case *ir.CallDynamicStmt:
 		return f.dynamicStmt(s)
 	}
+	f.cover(s)
 	if done, err := f.testStmt(s); done {
 		return err
 	}

@@ -47,7 +47,9 @@ type Machine struct {
 	bits     bitArena
 	scratch  []byte
 	lowered  [2]string // the last string that lower changed, and its lower case
-	hits     []uint64
+	hits     []uint64  // by rule
+	stamps   []uint32  // by rule: the epoch in which it held last
+	fired    []int32   // rules that held in this evaluation
 	argText  []byte
 }
 
@@ -103,6 +105,7 @@ func (m *Machine) begin(ctx context.Context, budget int) {
 	m.checkAt = budget - checkEvery
 	m.its = m.its[:0]
 	m.results = m.results[:0]
+	m.fired = m.fired[:0]
 	m.env, m.envs, m.depth = 0, 0, 0
 	m.envStack = m.envStack[:0]
 	m.fault = nil
@@ -111,6 +114,7 @@ func (m *Machine) begin(ctx context.Context, budget int) {
 	m.epoch++
 	if m.epoch == 0 { // wrapped around: entries of old evaluations must not look new
 		clear(m.memo)
+		clear(m.stamps)
 		m.epoch = 1
 	}
 }

@@ -45,7 +45,7 @@ func (p plugin) PrepareForEval(_ context.Context, pol *ir.Policy, opts ...rego.P
 		o(&cfg)
 	}
 	// Whether the evaluation is strict is not known before Eval.
-	c, err := lower(pol, nil, cfg.BuiltinFuncs(), true, p.off)
+	c, err := lower(pol, nil, cfg.BuiltinFuncs(), true, nil, p.off)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}

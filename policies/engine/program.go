@@ -51,6 +51,8 @@ type Program struct {
 	judge    *judge
 	entries  []entryPoint
 	batch    *batch
+	rules    []Rule
+	coverage bool
 	chance   bool // calls builtins whose answers differ from call to call
 }
 
@@ -121,4 +123,8 @@ func (m *Machine) bind(p *Program) {
 	m.memo = make([]memoEntry, p.code.memos)
 	m.limit = p.limits.Bytes
 	m.eval = evalOptions{hook: p.hook}
+	if p.coverage {
+		m.hits, m.stamps = make([]uint64, len(p.rules)), make([]uint32, len(p.rules))
+	}
+	m.epoch = 0
 }
