@@ -20,7 +20,8 @@ build: ## build the program into bin/
 
 deps: build ## fetch what tests and `up` need, pinned and checked, into the cache
 	@scripts/need go npm java mvn
-	$(BIN) deps --all
+	$(BIN) deps
+	$(GO) run ./bench/kafka/install
 
 up: build ## run the whole pipeline on embedded parts with sample traffic, until Ctrl-C
 	$(BIN) up $(ARGS)
@@ -36,9 +37,8 @@ lint: ## golangci-lint, pinned in internal/tools
 	cd internal/tools && $(GO) build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	bin/golangci-lint run ./...
 
-fmt: ## format the Go and the Rego files
+fmt: ## format the Go files
 	gofmt -w $(shell git ls-files '*.go')
-	$(GO) run ./cmd/riposte rules fmt policies
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@scripts/fuzz $(FUZZTIME)
