@@ -107,6 +107,18 @@ func (r *reader) signalMember(s *Signal, key string) {
 		s.Severity = uint8(r.uint(8))
 	case "title":
 		s.Title = r.string()
+	case "time":
+		s.At = Millis(r.int())
+	case "logged_time":
+		s.Ingested = Millis(r.int())
+	default:
+		r.signalList(s, key)
+	}
+}
+
+// signalList reads the members that are no scalars.
+func (r *reader) signalList(s *Signal, key string) {
+	switch key {
 	case "group":
 		s.Group = r.strings(s.Group)
 	case "fields":
@@ -127,10 +139,6 @@ func (r *reader) signalMember(s *Signal, key string) {
 		}
 	case "flags":
 		s.Flags = r.strings(s.Flags)
-	case "time":
-		s.At = Millis(r.int())
-	case "logged_time":
-		s.Ingested = Millis(r.int())
 	default:
 		r.skip(0)
 	}

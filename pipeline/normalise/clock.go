@@ -95,20 +95,11 @@ func exponential(text string) (whole, thousandths int64, ok bool) {
 // parseISO reads yyyy-mm-dd, T or a space, hh:mm:ss, an optional fraction after . or , and
 // an optional zone: Z, UTC, +hh:mm, +hhmm or +hh. Without a zone it is UTC.
 func parseISO(s string) (pipeline.Millis, bool) {
-	if len(s) < 19 || s[4] != '-' || s[7] != '-' || (s[10]|0x20 != 't' && s[10] != ' ') || s[13] != ':' || s[16] != ':' {
+	seconds, ok := civil(s)
+	if !ok {
 		return 0, false
 	}
-	year, ok1 := number(s[0:4])
-	month, ok2 := number(s[5:7])
-	day, ok3 := number(s[8:10])
-	hour, ok4 := number(s[11:13])
-	minute, ok5 := number(s[14:16])
-	second, ok6 := number(s[17:19])
-	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 ||
-		month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 60 {
-		return 0, false
-	}
-	s = s[19:]
+	s = s[len("2006-01-02T15:04:05"):]
 	var ms int64
 	if len(s) > 0 && (s[0] == '.' || s[0] == ',') {
 		i := 1
@@ -121,12 +112,33 @@ func parseISO(s string) (pipeline.Millis, bool) {
 		s = s[i:]
 	}
 	offset, ok := zone(s)
-	if !ok {
+	ms += (seconds - offset) * 1000
+	return pipeline.Millis(ms), ok && ms != 0
+}
+
+// civilFields are the numbers of yyyy-mm-dd hh:mm:ss: where they stand and what they may be.
+var civilFields = [6]struct{ from, to, low, high int64 }{
+	{0, 4, 0, 9999}, {5, 7, 1, 12}, {8, 10, 1, 31}, {11, 13, 0, 23}, {14, 16, 0, 59}, {17, 19, 0, 60},
+}
+
+// civil reads yyyy-mm-dd, T or a space, hh:mm:ss at the start of s as seconds since 1970.
+func civil(s string) (int64, bool) {
+	if len(s) < 19 || s[4] != '-' || s[7] != '-' || s[13] != ':' || s[16] != ':' || (s[10]|0x20 != 't' && s[10] != ' ') {
 		return 0, false
 	}
-	seconds := daysSince1970(year, month, day)*86400 + hour*3600 + minute*60 + second - offset
-	ms += seconds * 1000
-	return pipeline.Millis(ms), ms != 0
+	var v [6]int64
+	for i := range civilFields {
+		f := &civilFields[i]
+		n, ok := number(s[f.from:f.to])
+		if !ok || n < f.low || n > f.high {
+			return 0, false
+		}
+		v[i] = n
+	}
+	if v[2] > daysIn(v[0], v[1]) {
+		return 0, false
+	}
+	return daysSince1970(v[0], v[1], v[2])*86400 + v[3]*3600 + v[4]*60 + v[5], true
 }
 
 // zone reads a zone and returns its seconds east of UTC.
@@ -134,11 +146,9 @@ func zone(s string) (int64, bool) {
 	if len(s) > 0 && s[0] == ' ' {
 		s = s[1:]
 	}
-	switch {
-	case s == "" || s == "Z" || s == "z" || s == "UTC":
+	switch s {
+	case "", "Z", "z", "UTC":
 		return 0, true
-	case s[0] != '+' && s[0] != '-':
-		return 0, false
 	}
 	hours, minutes := s[1:], "00"
 	switch {
@@ -151,14 +161,11 @@ func zone(s string) (int64, bool) {
 	}
 	h, ok1 := number(hours)
 	m, ok2 := number(minutes)
-	if !ok1 || !ok2 || h > 23 || m > 59 {
-		return 0, false
+	offset := h*3600 + m*60
+	if s[0] == '-' {
+		offset = -offset
 	}
-	if offset := h*3600 + m*60; s[0] == '+' {
-		return offset, true
-	} else {
-		return -offset, true
-	}
+	return offset, ok1 && ok2 && h < 24 && m < 60 && (s[0] == '+' || s[0] == '-')
 }
 
 // number reads digits alone.

@@ -374,21 +374,26 @@ func (s *scanner) number(i int) int {
 	if count > MaxDigits {
 		return s.fail(ReasonNumber, from)
 	}
-	if i >= len(p) || p[i]|0x20 != 'e' {
-		return i
+	if i < len(p) && p[i]|0x20 == 'e' {
+		return s.exponent(i + 1)
 	}
-	if i++; i < len(p) && (p[i] == '+' || p[i] == '-') {
+	return i
+}
+
+// exponent reads what follows the e of a number.
+func (s *scanner) exponent(i int) int {
+	if i < len(s.p) && (s.p[i] == '+' || s.p[i] == '-') {
 		i++
 	}
-	end, exponent := digits(p, i), 0
+	end, exponent := digits(s.p, i), 0
 	if end == i {
 		return s.fail(ReasonSyntax, i)
 	}
 	for ; i < end && exponent <= MaxExponent; i++ {
-		exponent = exponent*10 + int(p[i]-'0')
+		exponent = exponent*10 + int(s.p[i]-'0')
 	}
 	if exponent > MaxExponent {
-		return s.fail(ReasonNumber, from)
+		return s.fail(ReasonNumber, i)
 	}
 	return end
 }
