@@ -34,8 +34,9 @@ func (w *writer) texts(list []string) {
 
 // reader reads them back. After the first fault it returns zero values.
 type reader struct {
-	p   []byte
-	bad bool
+	p    []byte
+	bad  bool
+	view bool // texts are views into p, which nobody changes
 }
 
 func (r *reader) fail() {
@@ -98,7 +99,13 @@ func (r *reader) byte() byte {
 	return 0
 }
 
-func (r *reader) text() string { return string(r.bytes(r.count(1))) }
+func (r *reader) text() string {
+	b := r.bytes(r.count(1))
+	if r.view {
+		return pipeline.View(b)
+	}
+	return string(b)
+}
 
 func (r *reader) texts() []string {
 	n := r.count(1)

@@ -16,6 +16,8 @@ type rule struct {
 	keys  map[string]*key
 	storm storm
 	bytes int
+
+	meaning uint64 // see Correlation.meaning
 }
 
 // key is the state of one rule for one group of values of one tenant.

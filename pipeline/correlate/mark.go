@@ -118,7 +118,7 @@ func (w *writer) note(sig *pipeline.Signal) {
 }
 
 func parseNote(form string) (noted, error) {
-	r := &reader{p: []byte(form)}
+	r := &reader{p: []byte(form), view: true}
 	t := noted{source: r.text(), title: r.text(), severity: r.byte(), tactics: r.texts(), techniques: r.texts(), flags: r.texts()}
 	const least = 4 // bytes of an entity
 	t.entities = make([]pipeline.EntityValue, r.count(least))

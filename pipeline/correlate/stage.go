@@ -69,7 +69,7 @@ func New(cfg Config) (*Stage, error) {
 }
 
 func newRule(c *Correlation, loud bool) *rule {
-	return &rule{id: c.ID, c: c, span: pipeline.Millis(c.Span.Milliseconds()), loud: loud, keys: map[string]*key{}}
+	return &rule{id: c.ID, c: c, span: pipeline.Millis(c.Span.Milliseconds()), loud: loud, keys: map[string]*key{}, meaning: c.meaning()}
 }
 
 // Stats returns what was counted so far.

@@ -176,7 +176,7 @@ func (w *writer) storm(r *rule) {
 func (w *writer) rule(r *rule) {
 	w.text(r.id)
 	w.byte(b2i(r.c.Type == Single))
-	w.uint(r.c.meaning())
+	w.uint(r.meaning)
 }
 
 func b2i(b bool) byte {
@@ -284,15 +284,15 @@ func (s *Stage) restoreEntry(r *reader) error {
 // restoreRule returns the rule that an entry belongs to, or nil if the entry's state is of
 // no use to it.
 func (s *Stage) restoreRule(r *reader) *rule {
-	id, single, meaning := r.text(), r.byte() == 1, r.uint()
+	id, single, meaning := r.bytes(r.count(1)), r.byte() == 1, r.uint()
 	if r.bad {
 		return nil
 	}
-	o := s.rules[id]
-	if o == nil && single && s.cfg.Rules.byID[id] == nil {
-		o = s.single(id)
+	o := s.rules[string(id)]
+	if o == nil && single && s.cfg.Rules.byID[string(id)] == nil {
+		o = s.single(string(id))
 	}
-	if o == nil || o.c.meaning() != meaning {
+	if o == nil || o.meaning != meaning {
 		return nil
 	}
 	return o
