@@ -1,0 +1,277 @@
+package run
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/riposte-sec/riposte/pipeline"
+)
+
+// askStage asks for a call per record, "key value" being the target and what to do, and
+// puts what came back on the topic out. Its state is what it still waits for.
+type askStage struct {
+	waits, before map[string]bool
+}
+
+var _ pipeline.Stateful = (*askStage)(nil)
+
+func newAsk() *askStage { return &askStage{waits: map[string]bool{}, before: map[string]bool{}} }
+
+func (s *askStage) set(id string, waits bool) {
+	if _, ok := s.before[id]; !ok {
+		s.before[id] = s.waits[id]
+	}
+	s.waits[id] = waits
+}
+
+func (s *askStage) Process(_ context.Context, b *pipeline.Batch) error {
+	for i := range b.In {
+		target, what := string(b.In[i].Key), string(b.In[i].Value)
+		c := pipeline.Call{Connector: "fake", Op: pipeline.OpApply, Action: pipeline.Action{
+			Name: what, Target: pipeline.EntityValue{Kind: "ip", Value: target},
+		}}
+		if strings.HasPrefix(what, "later") {
+			c.NotBefore = b.Now.Add(150 * time.Millisecond)
+		}
+		s.set(target+" "+what, true)
+		b.Calls = append(b.Calls, c)
+	}
+	for i := range b.Returns {
+		r := &b.Returns[i]
+		fault, _ := pipeline.FaultOf(r.Err)
+		id := r.Call.Action.Target.Value + " " + r.Call.Action.Name
+		s.set(id, false)
+		b.Emit(pipeline.Message{Topic: "out", Key: []byte(r.Call.Action.Target.Value), Value: []byte(id + " " + fault.String())})
+	}
+	return nil
+}
+
+func (s *askStage) Tick(context.Context, pipeline.Millis, *pipeline.Batch) error { return nil }
+
+func (s *askStage) AppendDelta(dst []byte) []byte {
+	for id := range s.before {
+		dst = binary.AppendUvarint(dst, uint64(len(id)))
+		dst = append(dst, id...)
+	}
+	return dst
+}
+func (s *askStage) Commit() { clear(s.before) }
+func (s *askStage) Rollback() {
+	for id, waits := range s.before {
+		s.waits[id] = waits
+	}
+	clear(s.before)
+}
+func (s *askStage) Snapshot(func([]byte) error) error { return nil }
+func (s *askStage) Restore([]byte) error              { return nil }
+func (s *askStage) StateBytes() int                   { return len(s.waits) }
+
+// fakeResponder records calls and fails if two run at once for a target.
+type fakeResponder struct {
+	mu      sync.Mutex
+	running map[string]bool
+	calls   []string
+	at      map[string]time.Time
+	clash   []string
+	gate    chan struct{} // calls wait for it to be closed, nil: they do not
+}
+
+func newFakeResponder() *fakeResponder {
+	return &fakeResponder{running: map[string]bool{}, at: map[string]time.Time{}}
+}
+
+func (f *fakeResponder) Actions() []pipeline.ActionSpec {
+	return []pipeline.ActionSpec{{Name: "slow", Timeout: 30 * time.Millisecond}}
+}
+
+func (f *fakeResponder) Check(ctx context.Context, a pipeline.Action) (pipeline.State, error) {
+	return f.do(ctx, a)
+}
+
+func (f *fakeResponder) Apply(ctx context.Context, a pipeline.Action) (pipeline.State, error) {
+	return f.do(ctx, a)
+}
+
+func (f *fakeResponder) Undo(ctx context.Context, a pipeline.Action) (pipeline.State, error) {
+	return f.do(ctx, a)
+}
+
+func (f *fakeResponder) do(ctx context.Context, a pipeline.Action) (pipeline.State, error) {
+	key := a.Target.Value
+	f.mu.Lock()
+	if f.running[key] {
+		f.clash = append(f.clash, key)
+	}
+	f.running[key] = true
+	f.calls = append(f.calls, key+" "+a.Name)
+	f.at[key+" "+a.Name] = time.Now()
+	gate := f.gate
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		delete(f.running, key)
+		f.mu.Unlock()
+	}()
+	if gate != nil {
+		<-gate
+	}
+	switch {
+	case a.Name == "slow":
+		<-ctx.Done()
+		return pipeline.State{}, pipeline.AsUnknown("timeout", ctx.Err())
+	case strings.HasPrefix(a.Name, "panic"):
+		panic("no")
+	case strings.HasPrefix(a.Name, "reject"):
+		return pipeline.State{}, pipeline.AsReject("no", errors.New("no"))
+	}
+	return pipeline.State{State: pipeline.StateInPlace}, nil
+}
+
+func (f *fakeResponder) made() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string(nil), f.calls...)
+}
+
+func (r *rig) askConfig(f *fakeResponder) LaneConfig {
+	c := r.config("w1")
+	c.New = func(string, int32) (pipeline.Stage, error) { return newAsk(), nil }
+	c.Responders = map[string]pipeline.Responder{"fake": f}
+	return c
+}
+
+func TestCallsComeBackAsReturns(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	f := newFakeResponder()
+	l := r.start(r.askConfig(f))
+	r.produce("a block", "b slow", "c panic", "d reject")
+	want := []string{"a block none", "b slow unknown", "c panic stop", "d reject reject"}
+	eventually(t, func() string {
+		if got := flat(r.read("out")); len(got) < len(want) {
+			return fmt.Sprintf("got %q, want %q", got, want)
+		}
+		return ""
+	})
+	equal(t, flat(r.read("out")), want)
+	eventually(t, func() string {
+		if n := l.Busy(); n != 0 {
+			return fmt.Sprintf("%d calls are busy, want none", n)
+		}
+		return ""
+	})
+}
+
+func TestNoTwoCallsAtOnceForATargetAndInOrder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	f := newFakeResponder()
+	r.start(r.askConfig(f))
+	var want []string
+	for i := range 60 {
+		line := fmt.Sprintf("t%d do%02d", i%3, i)
+		r.produce(line)
+		want = append(want, line+" none")
+	}
+	eventually(t, func() string {
+		if got := flat(r.read("out")); len(got) < len(want) {
+			return fmt.Sprintf("%d returns, want %d", len(got), len(want))
+		}
+		return ""
+	})
+	equal(t, flat(r.read("out")), flat([][]string{want}))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.clash) > 0 {
+		t.Errorf("two calls at once for %v", f.clash)
+	}
+	last := map[string]string{}
+	for _, c := range f.calls {
+		target, what, _ := strings.Cut(c, " ")
+		if what < last[target] {
+			t.Errorf("target %s: %s after %s", target, what, last[target])
+		}
+		last[target] = what
+	}
+}
+
+func TestCallIsNotMadeBeforeItsTime(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	f := newFakeResponder()
+	r.start(r.askConfig(f))
+	start := time.Now()
+	r.produce("a later")
+	eventually(t, func() string {
+		if len(flat(r.read("out"))) == 0 {
+			return "no return"
+		}
+		return ""
+	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if d := f.at["a later"].Sub(start); d < 150*time.Millisecond {
+		t.Errorf("called after %v, want at least 150ms", d)
+	}
+}
+
+// TestNothingIsCalledForAnAbortedBatch is I3: the calls of a batch that fails in the end
+// are never made.
+func TestNothingIsCalledForAnAbortedBatch(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	f := newFakeResponder()
+	c := r.askConfig(f)
+	stop := pipeline.AsStop("broken", errors.New("no"))
+	c.New = func(string, int32) (pipeline.Stage, error) { return stopAfter{newAsk(), stop}, nil }
+	l := r.start(c)
+	r.produce("a block", "b block")
+	if err := l.wait(t); err == nil {
+		t.Fatal("the lane goes on")
+	}
+	if got := f.made(); len(got) != 0 {
+		t.Errorf("got calls %v, want none", got)
+	}
+}
+
+type stopAfter struct {
+	*askStage
+	err error
+}
+
+func (s stopAfter) Process(ctx context.Context, b *pipeline.Batch) error {
+	if err := s.askStage.Process(ctx, b); err != nil {
+		return err
+	}
+	if len(b.In) == 0 {
+		return nil
+	}
+	return s.err
+}
+
+func TestDrainWaitsForCallsAndCommitsTheirResults(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	f := newFakeResponder()
+	f.gate = make(chan struct{})
+	l := r.start(r.askConfig(f))
+	r.produce("a block")
+	eventually(t, func() string {
+		if len(f.made()) == 0 {
+			return "no call"
+		}
+		return ""
+	})
+	l.cancel()
+	close(f.gate)
+	if err := l.wait(t); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, flat(r.read("out")), []string{"a block none"})
+}
