@@ -203,7 +203,7 @@ func nativeIntersection(m *Machine, args []Value) (Value, bool) {
 			m.addTo(out, e)
 		}
 	}
-	return ofSet(out), !hasText(out.elems)
+	return ofSet(out), !hasText(a.set().elems) && !hasText(b.set().elems)
 }
 
 func nativeUnion(m *Machine, args []Value) (Value, bool) {
@@ -217,7 +217,7 @@ func nativeUnion(m *Machine, args []Value) (Value, bool) {
 			m.addTo(out, &s.elems[i])
 		}
 	}
-	return ofSet(out), !hasText(out.elems)
+	return ofSet(out), !hasText(a.set().elems) && !hasText(b.set().elems)
 }
 
 // hasText reports whether an element can equal one of another spelling, so that

@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// nativeArgs are the arguments that each native builtin is tried with.
+var nativeArgs = []string{
+	`null`, `true`, `false`, `0`, `1`, `-1`, `2`, `7`, `10`, `16`, `1.0`, `2.5`, `-0.0`, `1e2`, `3000000000`, `999999999999999999`,
+	`-999999999999999999`, `9223372036854775807`, `-9223372036854775808`, `12345678901234567890123`, `1e400`,
+	`""`, `"a"`, `"abc"`, `"ABC"`, `"aXbXc"`, `"X"`, `" a b "`, `"é"`, `"ÉA"`, `"İ"`, `"%s"`, `"%d-%v"`, `"%5d"`, `"100%%"`, `"%"`, `"12"`, `"012"`, `"-7"`, `"1e3"`, `"x1"`,
+	`"10.0.0.0/8"`, `"10.1.2.3"`, `"11.1.2.3"`, `"010.1.2.3"`, `"::1"`, `"::/0"`, `"::ffff:10.0.0.1"`, `"10.0.0.0/33"`, `"2024-01-02T03:04:05Z"`, `"2024-01-02T03:04:05.123456789+02:00"`, `"1800-01-01T00:00:00Z"`,
+	`[]`, `[1]`, `[1, 2, 3]`, `["b", "a"]`, `[1, "x"]`, `[1.0, 1]`, `[1, 1.0]`, `[2.5, 1]`, `[[1], [1.0]]`, `["a"]`, `[9223372036854775807, 1]`, `["x", 0]`,
+	`{}`, `{"a": 1}`, `{"a": {"b": [1, 2]}}`, `{"x": [5]}`, `{1: 2, "k": null}`, `set()`, `{1}`, `{1.0, 2}`, `{1, 2, 3}`, `{"b", "a"}`, `{"a", 1}`, `{[1], {"a"}}`, `{10, 2}`,
+}
+
+func TestNativeBuiltinsAnswerAsOPA(t *testing.T) {
+	t.Parallel()
+	var pool []ast.Value
+	for _, s := range nativeArgs {
+		pool = append(pool, ast.MustParseTerm(s).Value)
+	}
+	for name, fn := range nativeTable {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := builtinCase{name: name, fn: fn, handled: 0, m: wholeInput()}
+			switch arity := ast.BuiltinMap[name].Decl.Arity(); arity {
+			case 1:
+				for _, a := range pool {
+					c.check(t, a)
+				}
+			case 2:
+				for _, a := range pool {
+					for _, b := range pool {
+						c.check(t, a, b)
+					}
+				}
+			case 3:
+				r := rand.New(rand.NewPCG(1, 2))
+				for range 20_000 {
+					c.check(t, pool[r.IntN(len(pool))], pool[r.IntN(len(pool))], pool[r.IntN(len(pool))])
+				}
+			default:
+				t.Fatalf("arity %d", arity)
+			}
+			if c.handled == 0 {
+				t.Error("never handled anything")
+			}
+		})
+	}
+}
+
+type builtinCase struct {
+	name    string
+	fn      native
+	handled int
+	m       *Machine
+}
+
+func (c *builtinCase) check(t *testing.T, args ...ast.Value) {
+	t.Helper()
+	c.m.begin(t.Context(), 1000)
+	vals := make([]Value, len(args))
+	terms := make([]*ast.Term, len(args))
+	for i, a := range args {
+		v, err := c.m.fromAST(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		vals[i], terms[i] = v, ast.NewTerm(a)
+	}
+	got, ok := c.fn(c.m, slices.Clone(vals))
+	if !ok {
+		return
+	}
+	c.handled++
+	var want ast.Value
+	err := topdown.GetBuiltin(c.name)(topdown.BuiltinContext{Context: t.Context()}, terms, func(r *ast.Term) error {
+		want = r.Value
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("%s%v: got %v, OPA says error %v", c.name, args, got.AST(), err)
+	}
+	if (want == nil) != !got.Defined() || (want != nil && !sameSpelling(got.AST(), want)) {
+		t.Fatalf("%s%v: got %v, OPA says %v", c.name, args, got.AST(), want)
+	}
+}
