@@ -102,8 +102,9 @@ func parseEntry(p []byte) (entry, int, error) {
 
 func parseBytes(p []byte) ([]byte, int, error) {
 	size, n := binary.Uvarint(p)
-	if n <= 0 || size > uint64(len(p)-n) {
+	if n <= 0 || size > uint64(len(p)-n) { //nolint:gosec // n is at most len(p)
 		return nil, 0, fmt.Errorf("%w: cut off", ErrFrame)
 	}
-	return p[n : n+int(size)], n + int(size), nil //nolint:gosec // at most len(p)
+	end := n + int(size) //nolint:gosec // at most len(p)
+	return p[n:end], end, nil
 }

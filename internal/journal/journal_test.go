@@ -62,7 +62,7 @@ func TestSnapshotAndDeltasRestoreTheSameState(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	rnd := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test
+	rnd := rand.New(rand.NewPCG(seed, 1))
 	j, things, ints := newPair()
 	other, _, _ := newPair()
 	for range 400 {
@@ -72,7 +72,7 @@ func TestSnapshotAndDeltasRestoreTheSameState(t *testing.T) {
 			case 0:
 				things.Delete(k)
 			case 1:
-				*ints.Edit(k) += 1
+				*ints.Edit(k)++
 			default:
 				v := things.Edit(k)
 				v.N++

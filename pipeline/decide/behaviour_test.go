@@ -537,8 +537,10 @@ func TestTimesTravelInTheHeader(t *testing.T) {
 	}
 	w.outcome(t0+5*sec, "ma_block_1", pipeline.PhaseVerify, pipeline.StateInPlace)
 	w.dispose(t0+9*sec, badIP, "true_positive")
-	want := pipeline.Times{Normalised: t0 + 100, Detected: t0 + 200, Acknowledged: t0 + 9*sec + 200, Verified: t0 + 5*sec + 200,
-		Closed: t0 + 9*sec + 200, FirstClosed: t0 + 9*sec + 200}
+	want := pipeline.Times{
+		Normalised: t0 + 100, Detected: t0 + 200, Acknowledged: t0 + 9*sec + 200, Verified: t0 + 5*sec + 200,
+		Closed: t0 + 9*sec + 200, FirstClosed: t0 + 9*sec + 200,
+	}
 	if got := times(); got != want {
 		t.Errorf("last: got %+v, want %+v", got, want)
 	}

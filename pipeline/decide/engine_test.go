@@ -35,7 +35,7 @@ func TestEngineDecidesAsTopdownDoes(t *testing.T) {
 	t.Logf("seed %d", seed)
 	lives := func(p, g decide.Policy) [][]byte {
 		w := newWorld(t, func(_ *decide.Config, parts *decide.Parts) { parts.Decide, parts.Guard = p, g })
-		history(w, rand.New(rand.NewPCG(seed, 9))) //nolint:gosec // a test
+		history(w, rand.New(rand.NewPCG(seed, 9)))
 		lines := render(w.out)
 		for i := range lines {
 			lines[i] = bytes.ReplaceAll(lines[i], []byte(`"engine":"riposte"`), []byte(`"engine":"topdown"`))
@@ -52,7 +52,8 @@ func TestEngineDecidesAsTopdownDoes(t *testing.T) {
 	}
 }
 
-func benchmark(b *testing.B, p decide.Policy, g decide.Policy) {
+func benchmark(b *testing.B, p, g decide.Policy) {
+	b.Helper()
 	w := newWorld(b, func(_ *decide.Config, parts *decide.Parts) { parts.Decide, parts.Guard = p, g })
 	w.tell(alertFact(t0, badIP, "known_bad_address", 4, []string{"T1071.001"}, ent(badIP), ent("host:pc-1")))
 	var input []byte

@@ -205,7 +205,6 @@ func headerTimes(r *pipeline.Record) (t pipeline.Times) {
 // technique, a severity, a risk, or twice as many signals as when that was last the case.
 func (inc *incident) learnAlert(a *pipeline.Alert, at pipeline.Millis) bool {
 	in := &inc.Incident
-	news := false
 	sum := alert{
 		ID: a.ID, Revision: a.Revision, Rule: a.Rule, Kind: a.Kind, Severity: a.Severity, Signals: a.Signals,
 		Risk: a.Risk, Techniques: slices.Clone(a.Techniques), Group: slices.Clone(a.Group), Triggered: at,
@@ -214,12 +213,12 @@ func (inc *incident) learnAlert(a *pipeline.Alert, at pipeline.Millis) bool {
 	if sum.Withdrawn {
 		return inc.withdraw(sum)
 	}
+	news := true
 	if i := inc.alert(a.ID); i >= 0 {
 		old := inc.Alerts[i]
 		news = sum.Severity != old.Severity || sum.Risk != old.Risk || bits.Len32(sum.Signals) != bits.Len32(old.Signals)
 		inc.Alerts[i] = sum
 	} else {
-		news = true
 		in.AlertCount++
 		if len(inc.Alerts) < maxAlerts {
 			inc.Alerts, in.Alerts = append(inc.Alerts, sum), append(in.Alerts, a.ID)

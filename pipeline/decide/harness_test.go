@@ -33,8 +33,10 @@ func catalogue() map[string][]pipeline.ActionSpec {
 		return pipeline.ActionSpec{Name: name, Effect: pipeline.EffectNotify, Idempotency: pipeline.IdemExternalID, Targets: everyKind(), Undo: true}
 	}
 	act := func(name string, e pipeline.Effect, k pipeline.EntityKind) pipeline.ActionSpec {
-		return pipeline.ActionSpec{Name: name, Effect: e, Idempotency: pipeline.IdemState, Targets: []pipeline.EntityKind{k}, Undo: true,
-			Params: map[string]pipeline.ParamSpec{"scope": {Type: "enum", Enum: []string{"full", "selective"}}}}
+		return pipeline.ActionSpec{
+			Name: name, Effect: e, Idempotency: pipeline.IdemState, Targets: []pipeline.EntityKind{k}, Undo: true,
+			Params: map[string]pipeline.ParamSpec{"scope": {Type: "enum", Enum: []string{"full", "selective"}}},
+		}
 	}
 	return map[string][]pipeline.ActionSpec{
 		"log": {notify("notify.log")},

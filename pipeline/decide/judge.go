@@ -23,33 +23,8 @@ func (p *pass) judge(st *step, in *pipeline.Intent, spec *pipeline.ActionSpec) e
 		return err
 	}
 	in.Reasons, in.Need = r.reasons, r.need
-	deny := r.decision == guardDeny
-	need := func(n int, code, text string) {
-		in.Need = max(in.Need, n)
-		in.Reasons = append(in.Reasons, pipeline.Reason{Code: code, Text: text})
-	}
-	if r.decision == guardApprove {
-		in.Need = max(in.Need, 1)
-	}
-	for _, h := range hits {
-		deny = deny || h.Level == "never"
-	}
-	if s.cfg.Mode == "off" || st.Refused != "" {
-		deny = true
-		in.Reasons = append(in.Reasons, pipeline.Reason{Code: "REFUSED", Text: "refused by " + nameOr(st.Refused, "the mode off")})
-	}
-	if in.Effect.Containing() {
-		if !spec.Undo {
-			need(1, "CAP_NO_UNDO", "there is no way back")
-		}
-		if spent.Used >= spent.Cap {
-			need(1, "CAP_HOURLY", spent.Name+" is spent")
-		}
-		if s.cfg.Mode == "approve_all" || st.Doc.Mode == "approve_all" {
-			need(1, "MODE", "every effect needs a person")
-		}
-		in.TTL = lease(in.TTL, r.ttlMax)
-	}
+	deny := p.refused(st, in, r, hits)
+	p.caps(st, in, spec, r, spent)
 	p.stricter(st, in, r)
 	switch {
 	case deny:
@@ -63,6 +38,43 @@ func (p *pass) judge(st *step, in *pipeline.Intent, spec *pipeline.ActionSpec) e
 		in.Reasons = []pipeline.Reason{}
 	}
 	return nil
+}
+
+// refused reports whether guard, protected list, mode or a person says no.
+func (p *pass) refused(st *step, in *pipeline.Intent, r *ruling, hits []hit) bool {
+	deny := r.decision == guardDeny
+	for _, h := range hits {
+		deny = deny || h.Level == "never"
+	}
+	if p.stage.cfg.Mode == "off" || st.Refused != "" {
+		deny = true
+		in.Reasons = append(in.Reasons, pipeline.Reason{Code: "REFUSED", Text: "refused by " + nameOr(st.Refused, "the mode off")})
+	}
+	return deny
+}
+
+// caps raises the number of people that a containing intent needs, and bounds its length.
+func (p *pass) caps(st *step, in *pipeline.Intent, spec *pipeline.ActionSpec, r *ruling, spent guardBudget) {
+	if r.decision == guardApprove {
+		in.Need = max(in.Need, 1)
+	}
+	if !in.Effect.Containing() {
+		return
+	}
+	need := func(code, text string) {
+		in.Need = max(in.Need, 1)
+		in.Reasons = append(in.Reasons, pipeline.Reason{Code: code, Text: text})
+	}
+	if !spec.Undo {
+		need("CAP_NO_UNDO", "there is no way back")
+	}
+	if spent.Used >= spent.Cap {
+		need("CAP_HOURLY", spent.Name+" is spent")
+	}
+	if p.stage.cfg.Mode == "approve_all" || st.Doc.Mode == "approve_all" {
+		need("MODE", "every effect needs a person")
+	}
+	in.TTL = lease(in.TTL, r.ttlMax)
 }
 
 func nameOr(name, other string) string {

@@ -19,13 +19,13 @@ func TestOutputDoesNotDependOnBatchesCrashesOrRollbacks(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	w := newWorld(t, func(c *decide.Config, _ *decide.Parts) { c.HourlyCap = map[string]int{"ip.block": 3} })
-	history(w, rand.New(rand.NewPCG(seed, 5))) //nolint:gosec // a test
+	history(w, rand.New(rand.NewPCG(seed, 5)))
 	want := render(w.out)
 	if len(w.intents()) < 20 {
 		t.Fatalf("%d intents, want a log worth the name", len(w.intents()))
 	}
 	for round := range uint64(3) {
-		rnd := rand.New(rand.NewPCG(seed, round)) //nolint:gosec // a test
+		rnd := rand.New(rand.NewPCG(seed, round))
 		got := replay(t, w, rnd)
 		if i := firstDifference(want, got); i >= 0 {
 			t.Fatalf("round %d: message %d of %d and %d differs:\n%s\n%s", round, i, len(got), len(want), at(got, i), at(want, i))
@@ -71,7 +71,7 @@ func history(w *world, rnd *rand.Rand) {
 		ip := fmt.Sprintf("ip:198.51.100.%d", rnd.IntN(6))
 		switch n := rnd.IntN(10); {
 		case n < 6 || len(w.said()) == 0:
-			w.tell(alertFact(now, ip, rules[rnd.IntN(len(rules))], uint8(2+rnd.IntN(4)), nil, ent(ip), ent("user:alice"), ent("key:AKIA"))) //nolint:gosec // small
+			w.tell(alertFact(now, ip, rules[rnd.IntN(len(rules))], uint8(2+rnd.IntN(4)), nil, ent(ip), ent("user:alice"), ent("key:AKIA")))
 		case n < 8:
 			said := w.intents()
 			in := said[rnd.IntN(len(said))]

@@ -39,17 +39,21 @@ func (p *pass) run(doc *document) error {
 			p.want(&doc.steps[i], before)
 		}
 	}
-	order := p.inc.Steps
-	for i := range order {
-		if st := &order[i]; st.Wanted && !st.Never && !p.inc.undoing() {
+	return p.settleAll(before)
+}
+
+// settleAll proposes what is wanted, then takes back what is not, later steps first.
+func (p *pass) settleAll(before map[pipeline.ID]bool) error {
+	for i := range p.inc.Steps {
+		if st := &p.inc.Steps[i]; p.stands(st) {
 			if err := p.propose(st); err != nil {
 				return err
 			}
 		}
 	}
-	for i := len(order) - 1; i >= 0; i-- { // later steps are taken back first
-		st := &order[i]
-		if st.Wanted && !st.Never && !p.inc.undoing() {
+	for i := range slices.Backward(p.inc.Steps) {
+		st := &p.inc.Steps[i]
+		if p.stands(st) {
 			continue
 		}
 		if before[st.Intent.ID] && !st.Wanted {
@@ -61,6 +65,9 @@ func (p *pass) run(doc *document) error {
 	}
 	return nil
 }
+
+// stands reports whether policy and people want the step.
+func (p *pass) stands(st *step) bool { return st.Wanted && !st.Never && !p.inc.undoing() }
 
 // refuse notes a step that cannot become an intent.
 func (p *pass) refuse(s *pipeline.Step, code, text string) {

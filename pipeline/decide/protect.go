@@ -32,11 +32,21 @@ type hit struct {
 // builtin are the networks that no block list may ever contain: what IANA's special-purpose
 // registries (RFC 6890) list as not reachable from outside, and multicast.
 var builtin = []struct{ name, prefix string }{
-	{"unspecified", "0.0.0.0/8"}, {"private", "10.0.0.0/8"}, {"shared", "100.64.0.0/10"},
-	{"loopback", "127.0.0.0/8"}, {"link-local", "169.254.0.0/16"}, {"private", "172.16.0.0/12"},
-	{"protocol", "192.0.0.0/24"}, {"private", "192.168.0.0/16"}, {"multicast", "224.0.0.0/4"},
-	{"reserved", "240.0.0.0/4"}, {"unspecified", "::/128"}, {"loopback", "::1/128"},
-	{"unique-local", "fc00::/7"}, {"link-local", "fe80::/10"}, {"multicast", "ff00::/8"},
+	{"unspecified", "0.0.0.0/8"},
+	{"private", "10.0.0.0/8"},
+	{"shared", "100.64.0.0/10"},
+	{"loopback", "127.0.0.0/8"},
+	{"link-local", "169.254.0.0/16"},
+	{"private", "172.16.0.0/12"},
+	{"protocol", "192.0.0.0/24"},
+	{"private", "192.168.0.0/16"},
+	{"multicast", "224.0.0.0/4"},
+	{"reserved", "240.0.0.0/4"},
+	{"unspecified", "::/128"},
+	{"loopback", "::1/128"},
+	{"unique-local", "fc00::/7"},
+	{"link-local", "fe80::/10"},
+	{"multicast", "ff00::/8"},
 }
 
 func newProtection(c *Config) (*protection, error) {

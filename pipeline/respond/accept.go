@@ -20,33 +20,37 @@ func (p *pass) accept(in *pipeline.Intent, appended pipeline.Millis) bool {
 	}
 	key := in.ID.View()
 	old := p.leases.Get(key)
-	if in.Want == pipeline.WantAbsent {
-		if old == nil || old.Intent.Revision > in.Revision {
-			return old == nil
-		}
+	switch {
+	case in.Want == pipeline.WantAbsent && old == nil:
+		return true
+	case in.Want == pipeline.WantAbsent && old.Intent.Revision > in.Revision:
+		return false
+	case in.Want == pipeline.WantAbsent:
 		p.release(p.leases.Edit(key), in)
 		return true
-	}
-	switch {
-	case old == nil:
-	case in.Revision <= old.Intent.Revision:
+	case old != nil && in.Revision <= old.Intent.Revision:
 		return false
-	case old.State == stateEnded && (old.End == endDone || old.End == endUnknown):
-		p.repeat(p.leases.Edit(key), in)
-		return true
-	case old.State == statePlaced && !old.Release:
-		p.renew(p.leases.Edit(key), in)
-		return true
-	case old.State != stateEnded && old.Release:
-		l := p.leases.Edit(key)
-		l.Next, l.Decided = in, appended
-		return true
-	case old.State != stateEnded:
-		p.leases.Edit(key).Intent = *in // under way: it counts from now on
-		return true
 	}
-	p.begin(p.leases.Edit(key), in, appended)
+	p.present(p.leases.Edit(key), in, appended)
 	return true
+}
+
+// present takes in that an effect is wanted: for the first time, longer, or once more.
+func (p *pass) present(l *lease, in *pipeline.Intent, appended pipeline.Millis) {
+	switch {
+	case l.State == "":
+		p.begin(l, in, appended)
+	case l.State == stateEnded && (l.End == endDone || l.End == endUnknown):
+		p.repeat(l, in)
+	case l.State == stateEnded:
+		p.begin(l, in, appended)
+	case l.Release:
+		l.Next, l.Decided = in, appended
+	case l.State == statePlaced:
+		p.renew(l, in)
+	default:
+		l.Intent = *in // under way: it counts from now on
+	}
 }
 
 // begin starts a lease, or starts one again that ended without its effect.

@@ -53,8 +53,13 @@ func (c *Config) Validate() error {
 		name  string
 		value config.Duration
 	}{
-		{"max_age", c.MaxAge}, {"backoff", c.Backoff}, {"max_backoff", c.MaxBackoff}, {"poll_every", c.PollEvery},
-		{"verify_for", c.VerifyFor}, {"undo_for", c.UndoFor}, {"keep", c.Keep},
+		{"max_age", c.MaxAge},
+		{"backoff", c.Backoff},
+		{"max_backoff", c.MaxBackoff},
+		{"poll_every", c.PollEvery},
+		{"verify_for", c.VerifyFor},
+		{"undo_for", c.UndoFor},
+		{"keep", c.Keep},
 	} {
 		if d.value <= 0 {
 			errs = append(errs, fmt.Errorf("%s: must be positive", d.name))

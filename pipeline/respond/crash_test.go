@@ -68,7 +68,7 @@ func TestNoEffectHappensTwice(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	rnd := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a test
+	rnd := rand.New(rand.NewPCG(seed, 7))
 	words := []string{"ok", "ok", "ok", "busy", "break", "mute", "die", "die-before", "pending"}
 	for range 150 {
 		idem := []pipeline.Idempotency{pipeline.IdemState, pipeline.IdemExternalID, pipeline.IdemNone}[rnd.IntN(3)]

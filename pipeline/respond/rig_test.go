@@ -34,8 +34,10 @@ type product struct {
 
 func (p *product) Actions() []pipeline.ActionSpec {
 	spec := func(name string, e pipeline.Effect) pipeline.ActionSpec {
-		return pipeline.ActionSpec{Name: name, Effect: e, Idempotency: p.idem, Undo: true, Volatile: p.volatile,
-			Targets: []pipeline.EntityKind{pipeline.EntityIP, pipeline.EntityHost}, Timeout: 10 * time.Second}
+		return pipeline.ActionSpec{
+			Name: name, Effect: e, Idempotency: p.idem, Undo: true, Volatile: p.volatile,
+			Targets: []pipeline.EntityKind{pipeline.EntityIP, pipeline.EntityHost}, Timeout: 10 * time.Second,
+		}
 	}
 	return []pipeline.ActionSpec{spec("ip.block", pipeline.EffectBlock), spec("page.send", pipeline.EffectNotify)}
 }

@@ -40,7 +40,7 @@ func Kinds() []Kind {
 	}
 }
 
-func kind[C any, S pipeline.Responder](name string, def func() C, make func(C, Env) (S, error)) Kind {
+func kind[C any, S pipeline.Responder](name string, def func() C, build func(C, Env) (S, error)) Kind {
 	return Kind{Name: name, New: func(section []byte, env Env) (pipeline.Responder, error) {
 		c := def()
 		if len(section) > 0 {
@@ -48,7 +48,7 @@ func kind[C any, S pipeline.Responder](name string, def func() C, make func(C, E
 				return nil, err
 			}
 		}
-		return make(c, env)
+		return build(c, env)
 	}}
 }
 

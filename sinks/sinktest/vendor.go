@@ -127,6 +127,7 @@ func (v *Vendor) serve(w http.ResponseWriter, r *http.Request) {
 	case Hang:
 		v.hang(r)
 		return
+	default: // carried out
 	}
 	state := v.carryOut(r.Header.Get("Riposte-Id"), req.Verb, what)
 	switch word {

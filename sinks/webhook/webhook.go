@@ -182,7 +182,7 @@ func (s *Sink) deliver(ctx context.Context, verb string, a *pipeline.Action, sil
 	if err != nil {
 		return pipeline.State{}, classify(err, true)
 	}
-	return parse(text, silence)
+	return parse(text, silence), nil
 }
 
 func encode(verb string, a *pipeline.Action) ([]byte, error) {
@@ -252,11 +252,11 @@ func Verify(h http.Header, body []byte, keyID string, secret []byte, now time.Ti
 
 // parse reads what the receiver said. Anything but our object, such as a page of HTML, says
 // nothing.
-func parse(text []byte, silence string) (pipeline.State, error) {
+func parse(text []byte, silence string) pipeline.State {
 	out := pipeline.State{State: silence}
 	var a answer
-	if len(text) == 0 || json.Unmarshal(text, &a) != nil {
-		return out, nil
+	if err := json.Unmarshal(text, &a); err != nil {
+		return out
 	}
 	if slices.Contains([]string{pipeline.StateInPlace, pipeline.StateAbsent, pipeline.StatePending}, a.State) {
 		out.State = a.State
@@ -265,5 +265,5 @@ func parse(text []byte, silence string) (pipeline.State, error) {
 		out.VendorRef = a.VendorRef
 	}
 	out.Result = a.Result
-	return out, nil
+	return out
 }
