@@ -82,11 +82,20 @@ func (r *rig) config(worker string) LaneConfig {
 // running is a lane that runs in the background.
 type running struct {
 	*Lane
+	launch func()
 	cancel context.CancelFunc
 	done   chan error
 }
 
 func (r *rig) start(c LaneConfig) *running {
+	r.t.Helper()
+	run := r.prepare(c)
+	run.launch()
+	return run
+}
+
+// prepare makes a lane that is not running yet.
+func (r *rig) prepare(c LaneConfig) *running {
 	r.t.Helper()
 	l, err := NewLane(c)
 	if err != nil {
@@ -94,7 +103,7 @@ func (r *rig) start(c LaneConfig) *running {
 	}
 	ctx, cancel := context.WithCancel(r.t.Context())
 	run := &running{Lane: l, cancel: cancel, done: make(chan error, 1)}
-	go func() { run.done <- l.Run(ctx) }()
+	run.launch = func() { go func() { run.done <- l.Run(ctx) }() }
 	r.t.Cleanup(func() { run.cancel(); run.wait(r.t) })
 	return run
 }

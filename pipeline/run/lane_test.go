@@ -1,7 +1,10 @@
 package run
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/riposte-sec/riposte/pipeline"
 )
@@ -66,4 +69,47 @@ func TestRejectsCarryTheRecordAndWhereItCameFrom(t *testing.T) {
 	if s.Read != 3 || s.Live != 2 || s.Rejected != 1 || s.Outputs["out"] != 2 {
 		t.Errorf("got %+v, want 3 read = 2 live + 1 rejected, 2 outputs", s)
 	}
+}
+
+// TestRestartedWorkerDoesNotWaitForItsOwnTransaction dies in the middle of a transaction
+// that would stay open for 14 s.
+func TestRestartedWorkerDoesNotWaitForItsOwnTransaction(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	c := r.config("w1")
+	c.SessionTimeout, c.TransactionTimeout = 15*time.Second, 14*time.Second
+	r.produce(lines(0, 100, 5)...)
+	l := r.start(c)
+	r.drained(l)
+	l.stop(t)
+
+	dying := c
+	dying.MaxBatch, dying.DrainTimeout = 10, time.Millisecond
+	var kill atomic.Pointer[running]
+	dying.New = func(string, int32) (pipeline.Stage, error) {
+		s := newTally()
+		s.fail = func(value string) error {
+			if value == "v180" {
+				sleep(context.Background(), 50*time.Millisecond) // what is produced reaches the broker
+				kill.Load().cancel()
+				sleep(context.Background(), 50*time.Millisecond)
+				return context.Canceled
+			}
+			return nil
+		}
+		return s, nil
+	}
+	run := r.prepare(dying)
+	kill.Store(run)
+	run.launch()
+	r.produce(lines(100, 200, 5)...)
+	_ = run.wait(t)
+
+	start := time.Now()
+	l = r.start(c)
+	r.drained(l)
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("the restart took %v", took)
+	}
+	equal(t, flat(r.read("out")), wantOut(lines(0, 200, 5)))
 }

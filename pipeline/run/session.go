@@ -12,7 +12,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/plugin/kprom"
 
 	"github.com/riposte-sec/riposte/pipeline"
@@ -46,6 +48,9 @@ func newSession(ctx context.Context, l *Lane) (*session, error) {
 	if err := s.ensureState(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.endFormer(ctx); err != nil {
+		return nil, err
+	}
 	opts, err := c.Kafka.options()
 	if err != nil {
 		return nil, err
@@ -58,7 +63,7 @@ func newSession(ctx context.Context, l *Lane) (*session, error) {
 		kgo.ClientID("riposte-"+l.label),
 		kgo.ConsumerGroup(Group(c.Kafka, c.Stage)),
 		kgo.InstanceID(s.member()),
-		kgo.TransactionalID(fmt.Sprintf("%s%s/%s/%d", c.Kafka.Prefix, c.Stage, c.Worker, c.Lane)),
+		kgo.TransactionalID(s.transactional()),
 		kgo.ConsumeTopics(topics...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(c.SessionTimeout),
@@ -113,6 +118,42 @@ func (s *session) ensureState(ctx context.Context) error {
 		return pipeline.AsStop("partitions", err)
 	}
 	return err
+}
+
+// endFormer ends the transaction that a former life of this lane may have left open. The
+// client would do it with its first record only; but before that the group waits with the
+// committed offsets, and the restore with the state, until the transaction times out.
+func (s *session) endFormer(ctx context.Context) error {
+	cl, err := s.l.cfg.Kafka.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	req := kmsg.NewPtrInitProducerIDRequest()
+	id := s.transactional()
+	req.TransactionalID = &id
+	req.TransactionTimeoutMillis = int32(s.l.cfg.TransactionTimeout.Milliseconds())
+	wait := backoff{first: 5 * time.Millisecond, most: 200 * time.Millisecond}
+	for {
+		resp, err := req.RequestWith(ctx, cl)
+		if err == nil {
+			err = kerr.ErrorForCode(resp.ErrorCode)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, kerr.ConcurrentTransactions): // it is being ended at this moment
+			return fmt.Errorf("end the former transaction: %w", err)
+		case !wait.sleep(ctx):
+			return ctx.Err()
+		}
+	}
+}
+
+// transactional is the name under which the cluster knows the lane's transactions.
+func (s *session) transactional() string {
+	c := &s.l.cfg
+	return fmt.Sprintf("%s%s/%s/%d", c.Kafka.Prefix, c.Stage, c.Worker, c.Lane)
 }
 
 // run serves transactions until ctx is done or an error ends the session. The transaction
