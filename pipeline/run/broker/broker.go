@@ -39,6 +39,7 @@ var ErrLocked = errors.New("another process uses this folder")
 type Broker struct {
 	cluster *kfake.Cluster
 	lock    *os.File // nil when everything is in memory
+	life    uint64   // see lives.go
 }
 
 // Start starts a broker and returns when it accepts connections. The data that Dir holds
@@ -60,6 +61,9 @@ func Start(cfg Config) (*Broker, error) {
 			return nil, err
 		}
 		b.lock = lock
+		if b.life, err = beginLife(lock); err != nil {
+			return nil, errors.Join(err, b.unlock())
+		}
 		opts = append(opts, kfake.DataDir(filepath.Join(cfg.Dir, "log")))
 		if !cfg.NoSync {
 			opts = append(opts, kfake.SyncWrites())
@@ -69,6 +73,7 @@ func Start(cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("embedded broker: %w", err), b.unlock())
 	}
+	suffixTransactions(cluster, b.life)
 	stampAppendTime(cluster)
 	b.cluster = cluster
 	return b, nil
@@ -84,7 +89,11 @@ func (b *Broker) Cluster() *kfake.Cluster { return b.cluster }
 // must be called once.
 func (b *Broker) Close() error {
 	b.cluster.Close()
-	return b.unlock()
+	var err error
+	if b.lock != nil {
+		err = noteLife(b.lock, b.life, lifeEnded)
+	}
+	return errors.Join(err, b.unlock())
 }
 
 // lockDir takes the folder for this process. The kernel releases the lock when the process
