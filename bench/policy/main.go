@@ -64,6 +64,11 @@ func run(rounds int, slice time.Duration, out string, only int, profile string) 
 		results[p.rules].write(w, p, s)
 	}
 	if only == 0 {
+		for _, n := range []int{500, 5000} {
+			if err := measureMatch(ctx, w, n, rounds, slice); err != nil {
+				return err
+			}
+		}
 		fmt.Fprintln(w, summary(results))
 	}
 	if out == "" || only != 0 {

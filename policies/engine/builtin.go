@@ -26,7 +26,13 @@ func (m *Machine) builtin(s *site, ops []int32, r []Value) (Value, error) {
 		m.args = append(m.args, *m.at(o, r))
 	}
 	args := m.args[base:]
-	defer m.dropArgs(base)
+	v, err := m.apply(s, args)
+	m.args = m.args[:base]
+	return v, err
+}
+
+// apply calls the builtin on values: natively if that handles them.
+func (m *Machine) apply(s *site, args []Value) (Value, error) {
 	for i := range args {
 		if !args[i].Defined() {
 			return Value{}, nil
@@ -39,8 +45,6 @@ func (m *Machine) builtin(s *site, ops []int32, r []Value) (Value, error) {
 	}
 	return m.foreign(s, args)
 }
-
-func (m *Machine) dropArgs(base int) { m.args = m.args[:base] }
 
 // foreign calls OPA's own builtin.
 func (m *Machine) foreign(s *site, args []Value) (Value, error) {

@@ -51,6 +51,13 @@ func (d *decoder) fail(what string) error {
 }
 
 func (d *decoder) space() {
+	if d.pos < len(d.src) && d.src[d.pos] > ' ' {
+		return
+	}
+	d.spaces()
+}
+
+func (d *decoder) spaces() {
 	for d.pos < len(d.src) {
 		switch d.src[d.pos] {
 		case ' ', '\t', '\n', '\r':

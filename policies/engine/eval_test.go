@@ -3,10 +3,13 @@ package engine
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/print"
+	"github.com/open-policy-agent/opa/v1/util"
 )
 
 func mustLoad(t testing.TB, cfg Config) *Program {
@@ -170,5 +173,49 @@ func TestAnEntryPointThatDoesNotExistIsAnError(t *testing.T) {
 	p := shop(t, false, Limits{})
 	if _, err := p.NewMachine().Eval(t.Context(), 99, Input{}); !errors.Is(err, ErrEntry) {
 		t.Errorf("eval: got %v, want ErrEntry", err)
+	}
+}
+
+// printed collects what policies print.
+type printed struct{ lines []string }
+
+func (p *printed) Print(_ print.Context, msg string) error {
+	p.lines = append(p.lines, msg)
+	return nil
+}
+
+func TestPrintReachesTheHook(t *testing.T) {
+	t.Parallel()
+	hook := &printed{}
+	p := mustLoad(t, Config{
+		Modules:     map[string]string{"p.rego": "package p\n\nok if {\n\tprint(\"user\", input.user, input.nope)\n\tinput.user\n}\n"},
+		Entrypoints: []string{"p/ok"}, Print: hook,
+	})
+	r, err := p.NewMachine().Eval(t.Context(), 0, JSON([]byte(`{"user": "ann"}`)))
+	if err != nil || !r.Defined() {
+		t.Fatalf("got %v, %v", r.AST(), err)
+	}
+	if len(hook.lines) != 1 || hook.lines[0] != "user ann <undefined>" {
+		t.Errorf("printed %q", hook.lines)
+	}
+}
+
+func TestTheProfileRefusesBuiltinsThatReachOutside(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{`http.send({"method": "get", "url": "http://x"})`, "time.now_ns()", "opa.runtime()", `rand.intn("x", 5)`, `graph.reachable_paths({}, [])`} {
+		_, err := Load(t.Context(), Config{Modules: map[string]string{"p.rego": "package p\n\nx := " + call + "\n"}, Entrypoints: []string{"p/x"}})
+		if err == nil || !strings.Contains(err.Error(), "undefined function") {
+			t.Errorf("%s: got %v, want it undefined", call, err)
+		}
+	}
+}
+
+func TestASchemaMakesATypoALoadError(t *testing.T) {
+	t.Parallel()
+	ss := ast.NewSchemaSet()
+	ss.Put(ast.SchemaRootRef, util.MustUnmarshalJSON([]byte(`{"type": "object", "properties": {"user": {"type": "string"}}, "additionalProperties": false}`)))
+	_, err := Load(t.Context(), Config{Modules: map[string]string{"p.rego": "package p\n\nx := input.usr\n"}, Entrypoints: []string{"p/x"}, Schemas: ss})
+	if err == nil || !strings.Contains(err.Error(), "usr") {
+		t.Errorf("got %v, want a complaint about usr", err)
 	}
 }

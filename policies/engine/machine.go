@@ -107,7 +107,7 @@ func (m *Machine) begin(ctx context.Context, budget int) {
 	m.results = m.results[:0]
 	m.fired = m.fired[:0]
 	m.env, m.envs, m.depth = 0, 0, 0
-	m.envStack = m.envStack[:0]
+	m.envStack, m.args = m.envStack[:0], m.args[:0]
 	m.fault = nil
 	m.lowered = [2]string{}
 	m.bready = false
