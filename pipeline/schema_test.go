@@ -34,8 +34,10 @@ func eventSchema() object {
 				"origin": object{"enum": []string{"sensor", "content"}, "description": "content: an attacker may have chosen the value"},
 			},
 		}},
-		"raw_ref": object{"type": "object", "description": "where the record lies on raw.<log_name>", "additionalProperties": false,
-			"required": []string{"partition", "offset"}, "properties": object{"partition": integer("partition"), "offset": integer("offset")}},
+		"raw_ref": object{
+			"type": "object", "description": "where the record lies on raw.<log_name>", "additionalProperties": false,
+			"required": []string{"partition", "offset"}, "properties": object{"partition": integer("partition"), "offset": integer("offset")},
+		},
 		"unmapped": object{"type": "object", "description": "the vendor's object, unchanged"},
 		"metadata": object{"type": "object", "additionalProperties": false, "required": []string{"version", "uid", "tenant_uid", "log_name", "logged_time"}, "properties": object{
 			"version":    object{"const": OCSFVersion, "description": "of OCSF"},

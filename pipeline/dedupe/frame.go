@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"github.com/riposte-sec/riposte/pipeline"
 )
@@ -102,8 +103,8 @@ func (s *Stage) Snapshot(emit func(piece []byte) error) error {
 	before := map[pipeline.ID]slot{}
 	if s.dirty {
 		c = &s.committed
-		for i := len(s.log) - 1; i >= 0; i-- {
-			before[s.log[i].key] = s.log[i].old
+		for _, u := range slices.Backward(s.log) {
+			before[u.key] = u.old
 		}
 	}
 	p := pieces{emit: emit, clock: c}

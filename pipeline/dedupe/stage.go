@@ -2,6 +2,7 @@ package dedupe
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/riposte-sec/riposte/pipeline"
@@ -130,8 +131,8 @@ func (s *Stage) seen(e *pipeline.Event) (first pipeline.ID, seen bool) {
 
 // same reports whether the content of an event with old's id is old's content. An event
 // without a content hash is taken to be the same.
-func same(old *slot, print *pipeline.ID) bool {
-	return print.IsZero() || old.print == [12]byte{} || old.print == [12]byte(print[:12])
+func same(old *slot, content *pipeline.ID) bool {
+	return content.IsZero() || old.print == [12]byte{} || old.print == [12]byte(content[:12])
 }
 
 // live returns the slot of key if its generation counts, else nil.
@@ -142,12 +143,12 @@ func (s *Stage) live(key *pipeline.ID) *slot {
 	return nil
 }
 
-func (s *Stage) remember(key, first, print pipeline.ID) {
+func (s *Stage) remember(key, first, content pipeline.ID) {
 	gen, shed := s.clock.reserve(s.maxKeys)
 	if shed {
 		s.shed++
 	}
-	v := slot{key: key, first: first, print: [12]byte(print[:12]), gen: gen}
+	v := slot{key: key, first: first, print: [12]byte(content[:12]), gen: gen}
 	if old := s.table.find(&key); old != nil { // of a forgotten generation
 		s.log = append(s.log, undo{key, *old})
 		*old = v
@@ -184,13 +185,12 @@ func (s *Stage) Rollback() {
 	if !s.dirty {
 		return
 	}
-	for i := len(s.log) - 1; i >= 0; i-- {
-		switch u := &s.log[i]; {
-		case u.old.gen == 0:
+	for _, u := range slices.Backward(s.log) {
+		if u.old.gen == 0 {
 			s.table.remove(&u.key)
-		default:
-			*s.table.find(&u.key) = u.old
+			continue
 		}
+		*s.table.find(&u.key) = u.old
 	}
 	s.clock.seq, s.clock.newest = s.committed.seq, s.committed.newest
 	s.clock.gens = append(s.clock.gens[:0], s.committed.gens...)

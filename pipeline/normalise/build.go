@@ -1,6 +1,7 @@
 package normalise
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/riposte-sec/riposte/pipeline"
@@ -202,12 +203,7 @@ func (s *Stage) get(w *way) string {
 }
 
 func (s *Stage) isAbsent(text string) bool {
-	for _, a := range s.plan.absent {
-		if a == text {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.plan.absent, text)
 }
 
 func (s *Stage) byteOf(ways []way) uint8 {
@@ -291,10 +287,8 @@ func (s *Stage) entity(e *pipeline.Event, spec *entitySpec, text string, n int) 
 		}
 		return n
 	}
-	for _, x := range spec.except {
-		if x == value {
-			return n
-		}
+	if slices.Contains(spec.except, value) {
+		return n
 	}
 	for i := range s.entities[:n] {
 		if s.entities[i].Kind == spec.kind && s.entities[i].Value == value {

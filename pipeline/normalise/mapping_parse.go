@@ -31,7 +31,7 @@ func parse(file string, text []byte) (*document, error) {
 		return nil, fmt.Errorf("%s: no document", file)
 	}
 	d := &document{groups: map[string]fieldSpecs{}}
-	p.members(root.Content[0], func(key string, k, v *yaml.Node) bool { return p.top(d, key, v) },
+	p.members(root.Content[0], func(key string, _, v *yaml.Node) bool { return p.top(d, key, v) },
 		"source", "roots", "also", "folded", "absent", "requires", "batch", "id", "id_length", "volatile", "time", "severity",
 		"class_from", "identity", "fields", "groups", "entities", "classes")
 	if d.source == "" {
@@ -126,7 +126,7 @@ func (p *parser) body(d *document, key string, v *yaml.Node) bool {
 
 func (p *parser) class(d *document, n *yaml.Node) classSpec {
 	var c classSpec
-	p.members(n, func(key string, k, v *yaml.Node) bool {
+	p.members(n, func(key string, _, v *yaml.Node) bool {
 		switch key {
 		case "name":
 			c.name = p.text(v)
@@ -159,7 +159,7 @@ func (p *parser) class(d *document, n *yaml.Node) classSpec {
 
 func (p *parser) fields(n *yaml.Node) fieldSpecs {
 	specs := fieldSpecs{}
-	p.members(n, func(path string, k, v *yaml.Node) bool {
+	p.members(n, func(_ string, k, v *yaml.Node) bool {
 		if f, ok := p.field(k); ok {
 			specs[f] = p.values(v)
 		}
@@ -202,7 +202,7 @@ func (p *parser) value(n *yaml.Node) valueSpec {
 		}
 		return spec
 	}
-	p.members(n, func(key string, k, v *yaml.Node) bool {
+	p.members(n, func(key string, _, v *yaml.Node) bool {
 		switch key {
 		case "path":
 			spec.path = p.path(v)
@@ -261,7 +261,7 @@ func (p *parser) times(n *yaml.Node) []timeSpec {
 	var specs []timeSpec
 	for _, item := range p.items(n) {
 		var spec timeSpec
-		p.members(item, func(key string, k, v *yaml.Node) bool {
+		p.members(item, func(key string, _, v *yaml.Node) bool {
 			switch key {
 			case "path":
 				spec.path = p.path(v)
@@ -285,7 +285,7 @@ func (p *parser) entities(n *yaml.Node) []entitySpec {
 	var specs []entitySpec
 	for _, item := range p.items(n) {
 		var spec entitySpec
-		p.members(item, func(key string, k, v *yaml.Node) bool {
+		p.members(item, func(key string, _, v *yaml.Node) bool {
 			switch key {
 			case "kind":
 				if spec.kind = pipeline.EntityKindOf(v.Value); spec.kind == pipeline.EntityNone {

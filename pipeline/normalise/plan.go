@@ -1,6 +1,7 @@
 package normalise
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/riposte-sec/riposte/pipeline"
@@ -132,10 +133,8 @@ func (w *cond) matches(text string) bool {
 	if w.any {
 		return true
 	}
-	for _, t := range w.texts {
-		if t == text {
-			return true
-		}
+	if slices.Contains(w.texts, text) {
+		return true
 	}
 	for _, t := range w.prefixes {
 		if strings.HasPrefix(text, t) {

@@ -92,7 +92,8 @@ func (s *scanner) value(i int, n *node, depth int) int {
 	if s.nodes++; s.nodes > MaxNodes {
 		return s.fail(ReasonTooManyNodes, i)
 	}
-	from, kind := i, spanNone
+	from := i
+	var kind spanKind
 	switch c := s.p[i]; c {
 	case '"':
 		return s.textValue(i+1, n)

@@ -4,7 +4,6 @@ package normalisetest
 
 import (
 	"bytes"
-	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -68,7 +67,7 @@ func render(t *testing.T, stage pipeline.Stage, source string, text []byte) []by
 	for i, line := range Lines(text) {
 		b.In = append(b.In, pipeline.Record{Offset: int64(i), Time: ingested, Value: line})
 	}
-	if err := stage.Process(context.Background(), b); err != nil {
+	if err := stage.Process(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
