@@ -7,7 +7,9 @@ import "context"
 //
 // An event goes to TopicEvents under the key (tenant, "<kind>:<value>" of its first
 // entity), or (tenant, event id) where it has none, so that such events spread over the
-// partitions. A signal goes to TopicSignals under (tenant, step or rule, group values...).
+// partitions. A signal goes to TopicSignals under (tenant, group values...), or (tenant,
+// step or rule) where it groups by nothing: what different rules say of the same group
+// meets in one partition.
 // Values and headers lie in the batch's arena; nothing is allocated per event.
 type Publish struct {
 	tenant []byte // header value of the tenant before, of this batch
@@ -58,14 +60,7 @@ func (p *Publish) signal(b *Batch, s *Signal) {
 	value := a.took(room, s.AppendJSON(room), len(room))
 
 	room = a.room(256)
-	step := s.Step
-	if step == "" {
-		step = s.Rule
-	}
-	key := AppendKey(room, s.Tenant, step)
-	for _, g := range s.Group {
-		key = append(append(key, 0x1f), g...)
-	}
+	key := s.AppendKey(room)
 	key = a.took(room, key, len(room))
 	b.Emit(Message{Topic: TopicSignals, Key: key, Value: value, Headers: p.headers(b, schemaSignal, s.Tenant, s.ID)})
 }

@@ -36,5 +36,22 @@ type EntityValue struct {
 	Content bool   `json:"content,omitempty"`
 }
 
+// AppendKey appends the signal's key on TopicSignals. The rule is not part of it: all
+// correlations over the same values see their signals in the same partition, so that one
+// correlation can use what another one found without a way over the topic.
+func (s *Signal) AppendKey(dst []byte) []byte {
+	if len(s.Group) == 0 {
+		if s.Step == "" {
+			return AppendKey(dst, s.Tenant, s.Rule)
+		}
+		return AppendKey(dst, s.Tenant, s.Step)
+	}
+	dst = append(dst, s.Tenant...)
+	for _, g := range s.Group {
+		dst = append(append(dst, 0x1f), g...)
+	}
+	return dst
+}
+
 // SignalID is the identity of the signal that rule makes of event for step.
 func SignalID(event ID, rule, step string) ID { return HashID("signal", event.View(), rule, step) }

@@ -5,7 +5,7 @@ package pipeline
 const (
 	TopicRawPrefix = "raw."      // raw.<source>: bytes as the vendor wrote them
 	TopicEvents    = "events"    // key: tenant, primary entity
-	TopicSignals   = "signals"   // key: tenant, step or rule, group key
+	TopicSignals   = "signals"   // key: tenant, values of the group
 	TopicFacts     = "facts"     // key: tenant, incident group
 	TopicDecisions = "decisions" // key: tenant, incident group
 	TopicIntents   = "intents"   // key: tenant, canonical target

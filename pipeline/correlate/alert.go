@@ -65,8 +65,8 @@ func (s *Stage) open(out *outputs, r *rule, k *key, x *session) {
 	}
 	if x.told.rev == 0 {
 		s.stats.Alerts++
-		s.derive(out, r, &a)
 	}
+	x.told.at = 0 // also of one that was withdrawn: other correlations hear of it again
 	s.revise(out, r, k, x, &a, why)
 }
 
@@ -74,7 +74,15 @@ func (s *Stage) open(out *outputs, r *rule, k *key, x *session) {
 // nothing, but keeps the count.
 func (s *Stage) revise(out *outputs, r *rule, k *key, x *session, a *pipeline.Alert, why string) {
 	x.told.rev++
-	x.told.signals, x.told.start, x.told.trigger = a.Signals, a.Evidence[0], a.Trigger
+	a.ID, a.Revision, a.Fate = x.told.alert, x.told.rev, x.told.fate
+	if x.told.rev == 1 || a.Trigger != x.told.trigger || a.Triggered != x.told.at {
+		again := ""
+		if x.told.at != 0 {
+			again = flagMoved
+		}
+		s.derive(out, r, x, a, again)
+	}
+	x.told.signals, x.told.start, x.told.trigger, x.told.at = a.Signals, a.Evidence[0], a.Trigger, a.Triggered
 	x.told.entities = uint16(len(a.Entities)) //nolint:gosec // at most maxEntities
 	if !r.loud {
 		return
@@ -82,7 +90,6 @@ func (s *Stage) revise(out *outputs, r *rule, k *key, x *session, a *pipeline.Al
 	if x.told.rev > 1 {
 		s.stats.Revisions++
 	}
-	a.ID, a.Revision, a.Fate = x.told.alert, x.told.rev, x.told.fate
 	out.fact(k, x, a, why)
 }
 
@@ -99,6 +106,7 @@ func (s *Stage) withdraw(out *outputs, r *rule, k *key, x *session) {
 	x.told.fate = FateWithdrawn
 	a := s.alert(r, k, x)
 	s.revise(out, r, k, x, &a, "withdrawn: an earlier signal changed the verdict")
+	s.derive(out, r, x, &a, flagWithdrawn)
 }
 
 // merged tells that y's alert is part of x's from now on.
@@ -111,6 +119,7 @@ func (s *Stage) merged(out *outputs, r *rule, k *key, x, y *session) {
 		y.told.fate = FateFolded
 		a := s.alert(r, k, y)
 		s.revise(out, r, k, y, &a, "part of alert "+x.told.alert.String())
+		s.derive(out, r, y, &a, flagWithdrawn)
 	}
 }
 
@@ -119,10 +128,13 @@ func (s *Stage) merged(out *outputs, r *rule, k *key, x, y *session) {
 func (s *Stage) alert(r *rule, k *key, x *session) pipeline.Alert {
 	c := r.c
 	ev := x.evidence()
+	if len(ev) == 0 {
+		ev = []mark{x.trigger} // all that it had was taken back
+	}
 	a := pipeline.Alert{
 		Tenant: k.tenant, Rule: r.id, Kind: alertKinds[c.Type], Severity: c.Severity, Title: c.Title,
 		Tactics: slices.Clone(c.Tactics), Techniques: slices.Clone(c.Techniques), Sources: []string{},
-		Group: k.group, Entities: []pipeline.EntityValue{}, Signals: x.signals(),
+		Group: k.group, Entities: []pipeline.EntityValue{}, Signals: max(1, x.signals()),
 		Trigger: x.trigger.id, Event: x.trigger.event,
 		Occurred: ev[0].at, Triggered: x.trigger.at, Ingested: x.trigger.ingested,
 	}
@@ -252,17 +264,35 @@ func summary(a *pipeline.Alert, why string) string {
 	return text
 }
 
-// derive emits a signal of the alert to each correlation that names its rule. The signal
-// travels through TopicSignals, because it belongs to the partition of its own group.
-func (s *Stage) derive(out *outputs, r *rule, a *pipeline.Alert) {
-	if r.c.Type == Single {
-		return // its users have signals of the match stage
+// flagInner marks a signal that this stage has dealt with already: it lies on the topic to
+// be recorded. flagMoved and flagWithdrawn replace an earlier signal of the same id, and
+// take it back.
+const (
+	flagInner     = "inner"
+	flagMoved     = "moved"
+	flagWithdrawn = "withdrawn"
+)
+
+// inner is a signal of one correlation for another one over the same values.
+type inner struct {
+	sig      pipeline.Signal
+	appended pipeline.Millis
+}
+
+// derive makes a signal of the alert for each correlation that names its rule. Where both
+// group by the same values the other one is in this partition and is served at once, see
+// drain; otherwise the signal travels through TopicSignals. If the trigger of an alert
+// changes, the signal comes again with the same id and another time; the mark withdrawn
+// takes it back.
+func (s *Stage) derive(out *outputs, r *rule, x *session, a *pipeline.Alert, mark string) {
+	if r.c.Type == Single || len(a.Group) < len(r.c.GroupBy) || r.c.Type == Absence && a.Group[0] == silentGroup {
+		return // users of a detection have signals of the match stage; nobody awaits a silent source
 	}
 	for _, user := range s.cfg.Rules.users[r.id] {
 		sig := pipeline.Signal{
-			ID: pipeline.SignalID(a.ID, r.id, user.ID), Event: a.Event, Tenant: a.Tenant, Rule: r.id, Step: user.ID,
+			ID: pipeline.SignalID(x.told.alert, r.id, user.ID), Event: a.Event, Tenant: a.Tenant, Rule: r.id, Step: user.ID,
 			Source: a.Sources[0], Class: pipeline.ClassDetectionFinding, Severity: a.Severity, Title: a.Title,
-			Tactics: a.Tactics, Techniques: a.Techniques, Entities: a.Entities, Flags: a.Flags,
+			Tactics: a.Tactics, Techniques: a.Techniques, Entities: a.Entities, Flags: slices.Clone(a.Flags),
 			At: a.Triggered, Ingested: a.Ingested,
 		}
 		for _, name := range user.GroupBy {
@@ -275,18 +305,39 @@ func (s *Stage) derive(out *outputs, r *rule, a *pipeline.Alert) {
 			p := user.path(name, r.id)
 			sig.Fields[p] = a.Group[slices.Index(r.c.GroupBy, p)]
 		}
+		if mark != "" {
+			sig.Flags = addFlag(sig.Flags, mark)
+		}
 		s.stats.Derived++
+		if user.sameGroup(r.c) {
+			sig.Flags = addFlag(sig.Flags, flagInner)
+			s.inner = append(s.inner, inner{sig, x.trigger.appended})
+		}
 		out.signal(&sig)
 	}
+}
+
+// sameGroup reports whether signals of inner lie in the same partition as those of c.
+func (c *Correlation) sameGroup(inner *Correlation) bool {
+	return slices.Equal(c.paths(c.GroupBy, inner.ID), inner.GroupBy)
+}
+
+// drain serves the correlations that use what others found, in the order in which it was
+// found.
+func (s *Stage) drain(out *outputs) {
+	for len(s.inner) > 0 {
+		n := s.inner[0]
+		s.inner = s.inner[1:]
+		s.admit(out, &n.sig, n.appended)
+	}
+	s.inner = nil
 }
 
 func (o *outputs) signal(sig *pipeline.Signal) {
 	ar := &o.b.Arena
 	o.b.Emit(pipeline.Message{
 		Topic: pipeline.TopicSignals,
-		Key: ar.Append(256, func(dst []byte) []byte {
-			return pipeline.AppendKey(dst, slices.Concat([]string{sig.Tenant, sig.Step}, sig.Group)...)
-		}),
+		Key:   ar.Append(256, sig.AppendKey),
 		Value: ar.Append(2048, sig.AppendJSON),
 		Headers: []pipeline.Header{
 			{Key: pipeline.HeaderSchema, Value: []byte(pipeline.SchemaSignal)},

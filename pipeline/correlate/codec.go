@@ -246,6 +246,7 @@ func (w *writer) session(base, x *session) {
 	w.uint(uint64(t.signals))
 	w.id(t.start)
 	w.id(t.trigger)
+	w.millis(t.at)
 	w.uint(uint64(t.entities))
 	w.text(t.fate)
 	w.text(t.group)
@@ -265,7 +266,8 @@ func (r *reader) session(base *session) session {
 	t := &x.told
 	if t.alert = r.id(); !t.alert.IsZero() {
 		t.rev, t.signals, t.start, t.trigger = r.uint(), uint32(r.uint()), r.id(), r.id() //nolint:gosec // as written
-		t.entities, t.fate, t.group = uint16(r.uint()), r.text(), r.text()                //nolint:gosec // as written
+		t.at = r.millis()
+		t.entities, t.fate, t.group = uint16(r.uint()), r.text(), r.text() //nolint:gosec // as written
 	}
 	return x
 }

@@ -29,7 +29,7 @@ func (s *Stage) judge(out *outputs, r *rule, k *key) {
 	defer func() { k.waiting = sizeOf(k.pending) }()
 	for len(k.pending) > 0 {
 		end := k.pending[0].at + r.span
-		if end >= s.wm {
+		if end >= s.passed(r) {
 			return
 		}
 		if r.c.Type == Absence {
@@ -137,4 +137,12 @@ func (x *session) extend(ms []mark) (changed bool) {
 	x.marks, x.weighed = slices.Concat(x.marks, ms[:n]), -1
 	x.post += uint32(len(ms) - n) //nolint:gosec // as many as signals
 	return n > 0
+}
+
+// forget takes the mark that is meant out of what waits.
+func (k *key) forget(meant func(mark) bool) {
+	if i := slices.IndexFunc(k.pending, meant); i >= 0 {
+		k.pending = slices.Delete(slices.Clone(k.pending), i, i+1)
+		k.waiting = sizeOf(k.pending)
+	}
 }

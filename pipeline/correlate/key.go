@@ -12,7 +12,8 @@ type rule struct {
 	id    string
 	c     *Correlation
 	span  pipeline.Millis
-	loud  bool // its alerts are told; otherwise they only feed other correlations
+	slack pipeline.Millis // how much later than others its signals may come, see Set.slack
+	loud  bool            // its alerts are told; otherwise they only feed other correlations
 	keys  map[string]*key
 	storm storm
 	bytes int
@@ -56,6 +57,14 @@ func newKey(text string) *key {
 // groupText is the text of the key without its tenant.
 func (k *key) groupText() string { return k.text[len(k.tenant):] }
 
+// fallsDue is when time alone next changes the key, as the watermark of the partition.
+func (k *key) fallsDue(r *rule) pipeline.Millis {
+	if due := k.deadline(r); due != 0 {
+		return due + r.slack
+	}
+	return 0
+}
+
 // clone returns a copy for taking changes back. Marks are shared.
 func (k *key) clone() *key {
 	c := *k
@@ -76,7 +85,7 @@ func (k *key) near(at, span pipeline.Millis) (from, to int) {
 	return from, to
 }
 
-// deadline is when time alone next changes the key; 0: never.
+// deadline is when time alone next changes the key, as the rule's own watermark; 0: never.
 func (k *key) deadline(r *rule) pipeline.Millis {
 	var due pipeline.Millis
 	for i := range k.sessions {

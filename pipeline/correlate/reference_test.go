@@ -32,29 +32,49 @@ func (e *episode) String() string {
 
 func reference(set *Set, sigs []pipeline.Signal) []string {
 	var out []string
+	var above []pipeline.Signal // what the chain sees
 	for _, c := range set.All() {
-		byGroup := map[string][]pipeline.Signal{}
-		for _, s := range sigs {
-			if s.Step != c.ID {
-				continue
-			}
-			g := s.Group[0]
-			if c.Type == FirstSeen {
-				g += "/" + s.Fields["v"]
-			}
-			byGroup[g] = append(byGroup[g], s)
+		if c.ID == "chain" {
+			continue
 		}
-		for g, list := range byGroup {
-			slices.SortFunc(list, func(a, b pipeline.Signal) int {
-				return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(slices.Index(c.Rules, a.Rule), slices.Index(c.Rules, b.Rule)), bytes.Compare(a.ID[:], b.ID[:]))
+		for _, e := range referenceRule(c, sigs) {
+			out = append(out, e.String())
+			above = append(above, pipeline.Signal{
+				ID: pipeline.HashID("reference", e.rule, e.String()), Event: pipeline.HashID("reference", e.String()),
+				Rule: e.rule, Step: "chain", Group: []string{e.group}, At: e.triggered,
 			})
-			for _, e := range referenceGroup(c, list) {
-				e.rule, e.group = c.ID, g
-				out = append(out, e.String())
-			}
 		}
 	}
+	for _, e := range referenceRule(set.byID["chain"], above) {
+		e.trigger, e.evidence = pipeline.ID{}, nil
+		out = append(out, e.String())
+	}
 	slices.Sort(out)
+	return out
+}
+
+func referenceRule(c *Correlation, sigs []pipeline.Signal) []episode {
+	byGroup := map[string][]pipeline.Signal{}
+	for _, s := range sigs {
+		if s.Step != c.ID || !slices.Contains(c.Rules, s.Rule) {
+			continue
+		}
+		g := s.Group[0]
+		if c.Type == FirstSeen {
+			g += "/" + s.Fields["v"]
+		}
+		byGroup[g] = append(byGroup[g], s)
+	}
+	var out []episode
+	for g, list := range byGroup {
+		slices.SortFunc(list, func(a, b pipeline.Signal) int {
+			return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(slices.Index(c.Rules, a.Rule), slices.Index(c.Rules, b.Rule)), bytes.Compare(a.ID[:], b.ID[:]))
+		})
+		for _, e := range referenceGroup(c, list) {
+			e.rule, e.group = c.ID, g
+			out = append(out, e)
+		}
+	}
 	return out
 }
 
@@ -134,7 +154,7 @@ func holds(c *Correlation, in []pipeline.Signal) (start int, ok bool) {
 		for _, s := range in {
 			seen[s.Rule] = true
 		}
-		return 0, len(seen) == 3
+		return 0, len(seen) == len(c.Rules)
 	case TemporalOrdered:
 		start = latestChain(in)
 		return start, start >= 0

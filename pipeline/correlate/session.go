@@ -45,6 +45,7 @@ type told struct {
 	signals  uint32
 	start    pipeline.ID // first evidence
 	trigger  pipeline.ID
+	at       pipeline.Millis // of the trigger
 	entities uint16
 	fate     string
 	group    string // of the incident; stays as it was in the first revision
@@ -200,6 +201,31 @@ func (x *session) join(c *Correlation, y *session) {
 		x.rescan(c)
 	}
 	x.cut()
+}
+
+// remove takes the mark that is meant out again: the signal of a correlation whose trigger
+// has moved, or whose alert was taken back. One that was only counted, near the time at, is
+// no longer. What is up to a fixed trigger stays. It reports whether evidence was removed.
+func (x *session) remove(c *Correlation, meant func(mark) bool, at pipeline.Millis) bool {
+	i := slices.IndexFunc(x.marks, meant)
+	switch {
+	case i < 0:
+		if x.post > 0 && x.first <= at && at <= x.last {
+			x.post--
+		}
+		return false
+	case x.fixed && x.marks[i].compare(&x.trigger) <= 0:
+		return false
+	}
+	x.marks, x.weighed = slices.Delete(slices.Clone(x.marks), i, i+1), -1
+	if n := len(x.marks); n > 0 && x.post == 0 {
+		x.last = x.marks[n-1].at
+	}
+	if !x.fixed {
+		x.rescan(c)
+		x.cut()
+	}
+	return true
 }
 
 // size estimates the session's memory in bytes.

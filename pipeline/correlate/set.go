@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/riposte-sec/riposte/pipeline"
 )
@@ -209,3 +210,28 @@ func (c *Correlation) paths(names []string, rule string) []string {
 // loud reports whether rule alerts by itself: no correlation names it, or one of those that
 // do says generate.
 func (s *Set) loud(rule string) bool { return len(s.users[rule]) == 0 || s.loudFor[rule] }
+
+// slack is how much later than signals of events those of other correlations come to c: a
+// condition that is judged behind the watermark tells of a trigger that is up to a span
+// old, and a way over the topic takes time as well, for which the lateness must do.
+func (s *Set) slack(c *Correlation, lateness time.Duration) time.Duration {
+	var most time.Duration
+	for _, r := range c.Rules {
+		inner := s.byID[r]
+		if inner == nil {
+			continue
+		}
+		d := s.slack(inner, lateness)
+		if !inner.rising() {
+			d += time.Millisecond
+			if inner.Type != Absence {
+				d += inner.Span
+			}
+		}
+		if !c.sameGroup(inner) {
+			d += lateness
+		}
+		most = max(most, d)
+	}
+	return most
+}

@@ -43,6 +43,7 @@ type Stage struct {
 	tenants  map[string]int // bytes by tenant
 	stats    Stats
 
+	inner []inner         // to be admitted, always empty between calls
 	sig   pipeline.Signal // decoded into, again and again
 	notes notes
 	text  []byte // of a key, while it is looked up
@@ -63,7 +64,9 @@ func New(cfg Config) (*Stage, error) {
 	s := &Stage{cfg: cfg, rules: map[string]*rule{}, tenants: map[string]int{}, alive: liveness{}}
 	s.undo.reset()
 	for _, c := range cfg.Rules.list {
-		s.rules[c.ID] = newRule(c, cfg.Rules.loud(c.ID))
+		r := newRule(c, cfg.Rules.loud(c.ID))
+		r.slack = pipeline.Millis(cfg.Rules.slack(c, cfg.Lateness).Milliseconds())
+		s.rules[c.ID] = r
 	}
 	return s, nil
 }
@@ -126,26 +129,38 @@ func (s *Stage) lateness() pipeline.Millis { return pipeline.Millis(s.cfg.Latene
 // It reports whether the signal is late.
 func (s *Stage) apply(out *outputs, sig *pipeline.Signal, appended pipeline.Millis) (late bool) {
 	s.stats.Signals++
+	if slices.Contains(sig.Flags, flagInner) {
+		return false // it was dealt with when it was made
+	}
 	s.clock(out, sig, appended)
 	s.alive.saw(sig.Tenant, sig.Source, sig.At)
-	late = sig.At < s.wm
-	if late {
-		s.stats.Late++
-		sig.Flags = addFlag(sig.Flags, "late")
-	}
+	late = s.admit(out, sig, appended)
+	s.drain(out)
+	return late
+}
+
+// admit folds one signal into the state. It reports whether the signal is late.
+func (s *Stage) admit(out *outputs, sig *pipeline.Signal, appended pipeline.Millis) (late bool) {
 	if sig.Step == "" && (sig.Severity <= s.cfg.Quiet || !s.cfg.Rules.loud(sig.Rule)) {
-		return late
+		return sig.At < s.wm
 	}
 	r := s.ruleOf(sig)
 	if r == nil {
 		s.stats.NoRule++
-		return late
+		return sig.At < s.wm
 	}
 	step, ok := r.c.step(sig.Rule)
 	if !ok {
 		s.stats.NoRule++
-		return late
+		return sig.At < s.wm
 	}
+	if late = sig.At < s.passed(r); late {
+		s.stats.Late++
+		sig.Flags = addFlag(sig.Flags, "late")
+	}
+	gone := slices.Contains(sig.Flags, flagWithdrawn)
+	again := gone || slices.Contains(sig.Flags, flagMoved)
+	sig.Flags = slices.DeleteFunc(sig.Flags, func(f string) bool { return f == flagInner || f == flagMoved || f == flagWithdrawn })
 	m := mark{at: sig.At, ingested: sig.Ingested, appended: appended, id: sig.ID, event: sig.Event, step: step, note: s.notes.of(sig)}
 	if !m.read(r.c, sig) {
 		s.stats.NoValue++
@@ -157,11 +172,36 @@ func (s *Stage) apply(out *outputs, sig *pipeline.Signal, appended pipeline.Mill
 		s.text = append(append(s.text, 0x1f), m.value...)
 	}
 	k := s.touch(r, s.text)
-	s.fold(out, r, k, m, late)
+	if !gone {
+		s.fold(out, r, k, m, late)
+	}
+	if again {
+		s.replaced(out, r, k, m, gone)
+	}
 	s.settled(r, k)
 	s.shed(out, r, k.tenant)
 	return late
 }
+
+// replaced takes an earlier form of the signal m out of the key, and m itself if it is gone.
+func (s *Stage) replaced(out *outputs, r *rule, k *key, m mark, gone bool) {
+	old := func(o mark) bool { return o.id == m.id && (gone || o.at != m.at) }
+	k.forget(old)
+	kept := k.sessions[:0:0]
+	for i := range k.sessions {
+		x := k.sessions[i]
+		if x.remove(r.c, old, m.at) {
+			s.report(out, r, k, &x, true)
+		}
+		if len(x.marks) > 0 || r.c.Type == FirstSeen {
+			kept = append(kept, x)
+		}
+	}
+	k.sessions = kept
+}
+
+// passed is the watermark of a rule: behind it no signal of the rule will come in time.
+func (s *Stage) passed(r *rule) pipeline.Millis { return s.wm - r.slack }
 
 // clock moves the watermark. A source whose clock is ahead must not make everybody else
 // late, so its time counts only up to the broker's.
@@ -222,7 +262,7 @@ func (s *Stage) foldRising(out *outputs, r *rule, k *key, m mark) {
 		to++
 	}
 	x := &k.sessions[from]
-	x.settle(r.c, s.wm)
+	x.settle(r.c, s.passed(r))
 	for to-from > 1 {
 		y := k.sessions[from+1]
 		x.join(r.c, &y)
@@ -245,7 +285,7 @@ func (s *Stage) foldLate(out *outputs, r *rule, k *key, m mark) {
 	for i := from; i < to; i++ {
 		if x := &k.sessions[i]; x.fired() {
 			x.post++
-			x.held = max(x.held, s.wm+r.span)
+			x.held = max(x.held, s.passed(r)+r.span)
 			s.report(out, r, k, x, false)
 			return
 		}
@@ -257,8 +297,8 @@ func (s *Stage) foldLate(out *outputs, r *rule, k *key, m mark) {
 	if x.add(r.c, m); !x.fired() {
 		return
 	}
-	x.settle(r.c, s.wm)
-	x.held = s.wm + r.span
+	x.settle(r.c, s.passed(r))
+	x.held = s.passed(r) + r.span
 	k.sessions = slices.Insert(slices.Clone(k.sessions), from, x)
 	s.report(out, r, k, &k.sessions[from], true)
 }
@@ -271,11 +311,11 @@ func (s *Stage) expire(out *outputs, r *rule, k *key) {
 	kept := k.sessions[:0:0]
 	for i := range k.sessions {
 		x := &k.sessions[i]
-		if max(x.last+r.span, x.held) < s.wm {
+		if max(x.last+r.span, x.held) < s.passed(r) {
 			s.closed(out, r, k, x)
 			continue
 		}
-		x.settle(r.c, s.wm)
+		x.settle(r.c, s.passed(r))
 		kept = append(kept, *x)
 	}
 	k.sessions = kept

@@ -48,7 +48,7 @@ func (t *timers) Pop() any {
 
 // schedule makes sure that k is looked at when it has something to do.
 func (s *Stage) schedule(r *rule, k *key) {
-	due := k.deadline(r)
+	due := k.fallsDue(r)
 	if due == 0 || k.due != 0 && k.due <= due {
 		return // the hint that is there comes first and is renewed then
 	}
@@ -58,14 +58,17 @@ func (s *Stage) schedule(r *rule, k *key) {
 
 // pass lets the watermark move to wm and does what falls due, in the order of the
 // deadlines. A deadline is over when the watermark is greater, because a signal at the
-// watermark itself is not late.
+// watermark itself is not late. The watermark stops at each deadline, so that it makes no
+// difference in how many steps it goes.
 func (s *Stage) pass(out *outputs, wm pipeline.Millis) {
 	if wm <= s.wm {
 		return
 	}
-	s.wm, s.moved = wm, true
+	s.undo.clocks(s)
+	s.moved = true
 	for len(s.timers) > 0 && s.timers[0].at < wm {
 		t, _ := heap.Pop(&s.timers).(timer)
+		s.wm = max(s.wm, t.at+1)
 		r := s.rules[t.rule]
 		if r == nil {
 			continue
@@ -74,7 +77,7 @@ func (s *Stage) pass(out *outputs, wm pipeline.Millis) {
 		if k == nil || k.due != t.at {
 			continue
 		}
-		if due := k.deadline(r); due >= wm || due > t.at {
+		if due := k.fallsDue(r); due > t.at {
 			k.due = 0
 			s.schedule(r, k)
 			continue
@@ -83,5 +86,7 @@ func (s *Stage) pass(out *outputs, wm pipeline.Millis) {
 		k.due = 0
 		s.expire(out, r, k)
 		s.settled(r, k)
+		s.drain(out)
 	}
+	s.wm = wm
 }
