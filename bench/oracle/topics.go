@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -81,8 +82,7 @@ func judged(topic string) bool {
 // partition. Control records are read too, to know when a partition is at its end, and
 // kept from f.
 func (t Topics) Each(ctx context.Context, ends map[string]map[int32]int64, f func(topic string, r *kgo.Record) error) error {
-	from := map[string]map[int32]kgo.Offset{}
-	open := 0
+	from, next := map[string]map[int32]kgo.Offset{}, map[spot]int64{}
 	for topic, partitions := range ends {
 		for p, end := range partitions {
 			if end == 0 {
@@ -92,10 +92,10 @@ func (t Topics) Each(ctx context.Context, ends map[string]map[int32]int64, f fun
 				from[t.Prefix+topic] = map[int32]kgo.Offset{}
 			}
 			from[t.Prefix+topic][p] = kgo.NewOffset().AtStart()
-			open++
+			next[spot{topic, p}] = 0
 		}
 	}
-	if open == 0 {
+	if len(next) == 0 {
 		return nil
 	}
 	opts := append([]kgo.Opt{
@@ -107,35 +107,70 @@ func (t Topics) Each(ctx context.Context, ends map[string]map[int32]int64, f fun
 		return fmt.Errorf("oracle: %w", err)
 	}
 	defer cl.Close()
-	for open > 0 {
-		fetches := cl.PollFetches(ctx)
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("oracle: %d partitions unread: %w", open, context.Cause(ctx))
+	for len(next) > 0 {
+		n, err := t.poll(ctx, cl, ends, next, f)
+		if err != nil {
+			return err
 		}
-		var failed error
-		fetches.EachError(func(topic string, p int32, err error) {
-			failed = errors.Join(failed, fmt.Errorf("oracle: read %s/%d: %w", topic, p, err))
-		})
-		if failed != nil {
-			return failed
+		if n > 0 {
+			continue
 		}
-		fetches.EachPartition(func(fp kgo.FetchTopicPartition) {
-			topic := strings.TrimPrefix(fp.Topic, t.Prefix)
-			end := ends[topic][fp.Partition]
-			for _, r := range fp.Records {
-				if r.Offset >= end {
-					break
-				}
-				if !r.Attrs.IsControl() && failed == nil {
-					failed = f(topic, r)
-				}
-				if r.Offset == end-1 {
-					open--
-				}
-			}
+		if err := t.dropAborted(ctx, cl, ends, next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spot is a partition that is being read.
+type spot struct {
+	topic     string // without prefix
+	partition int32
+}
+
+// stall is how long a reader without anything to read waits before it looks why.
+const stall = time.Second
+
+// poll reads what there is, moves next on and forgets partitions that are at their end. It
+// returns how many records there were, none after stall.
+func (t Topics) poll(ctx context.Context, cl *kgo.Client, ends map[string]map[int32]int64, next map[spot]int64, f func(string, *kgo.Record) error) (n int, err error) {
+	short, cancel := context.WithTimeout(ctx, stall)
+	defer cancel()
+	fetches := cl.PollFetches(short)
+	if ctx.Err() != nil {
+		return 0, fmt.Errorf("oracle: %d partitions unread: %w", len(next), context.Cause(ctx))
+	}
+	if short.Err() == nil {
+		fetches.EachError(func(topic string, p int32, failed error) {
+			err = errors.Join(err, fmt.Errorf("oracle: read %s/%d: %w", topic, p, failed))
 		})
-		if failed != nil {
-			return failed
+	}
+	fetches.EachRecord(func(r *kgo.Record) {
+		s := spot{strings.TrimPrefix(r.Topic, t.Prefix), r.Partition}
+		end := ends[s.topic][s.partition]
+		if r.Offset >= end || err != nil {
+			return
+		}
+		n++
+		if !r.Attrs.IsControl() {
+			err = f(s.topic, r)
+		}
+		if next[s] = r.Offset + 1; r.Offset == end-1 {
+			delete(next, s)
+		}
+	})
+	return n, err
+}
+
+// dropAborted forgets the partitions of which all that is left was aborted.
+func (t Topics) dropAborted(ctx context.Context, cl *kgo.Client, ends map[string]map[int32]int64, next map[spot]int64) error {
+	for s, from := range next {
+		aborted, err := abortedTail(ctx, cl, t.Prefix+s.topic, s.partition, from, ends[s.topic][s.partition])
+		if err != nil {
+			return err
+		}
+		if aborted {
+			delete(next, s)
 		}
 	}
 	return nil
