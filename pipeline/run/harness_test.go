@@ -20,14 +20,14 @@ import (
 
 // rig is a broker with the topics in and out, for one test.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	k      Kafka
 	broker *broker.Broker
 	cl     *kgo.Client
 	adm    *kadm.Client
 }
 
-func newRig(t *testing.T, partitions int32) *rig {
+func newRig(t testing.TB, partitions int32) *rig {
 	t.Helper()
 	b, err := broker.Start(broker.Config{})
 	if err != nil {
@@ -109,7 +109,7 @@ func (r *rig) prepare(c LaneConfig) *running {
 }
 
 // wait returns how the lane ended.
-func (r *running) wait(t *testing.T) error {
+func (r *running) wait(t testing.TB) error {
 	t.Helper()
 	select {
 	case err := <-r.done:

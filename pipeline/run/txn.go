@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -25,6 +26,8 @@ type txn struct {
 	touched []*touch
 	// firstFrame is the first state frame that was produced.
 	firstFrame *kgo.Record
+
+	pending atomic.Int64 // records that the client has not finished with
 
 	mu     sync.Mutex
 	failed error // first record that could not be produced; set by the client's goroutines

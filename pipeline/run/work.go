@@ -55,8 +55,12 @@ func (s *session) put(w *work) {
 	s.pool = append(s.pool, w)
 }
 
-// recycle takes back the memory of a transaction that has ended.
+// recycle takes back the memory of a transaction that has ended. If ending it failed, the
+// client may still be sending from that memory: it is left to the collector then.
 func (s *session) recycle(t *txn) {
+	if t.pending.Load() != 0 {
+		return
+	}
 	for _, u := range t.touched {
 		for _, w := range u.works {
 			s.put(w)
@@ -123,11 +127,13 @@ func (t *txn) send(w *work, r kgo.Record) {
 
 // produceOne hands one record to the client.
 func (t *txn) produceOne(r *kgo.Record) {
+	t.pending.Add(1)
 	t.s.gts.Produce(t.s.gts.Client().Context(), r, t.produced)
 }
 
 // produced is called by the client's goroutines.
 func (t *txn) produced(r *kgo.Record, err error) {
+	defer t.pending.Add(-1)
 	if err == nil {
 		return
 	}

@@ -1,0 +1,171 @@
+package run
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/riposte-sec/riposte/pipeline"
+	"github.com/riposte-sec/riposte/pipeline/run/broker"
+)
+
+func TestSecretIsNeverPrinted(t *testing.T) {
+	t.Parallel()
+	k := DefaultKafka()
+	k.SASL = SASL{Mechanism: SASLPlain, User: "u", Password: "hunter2"}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "kafka", k, "password", k.SASL.Password)
+	js, err := json.Marshal(k.SASL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range []string{fmt.Sprint(k), fmt.Sprintf("%+v %#v %s", k, k.SASL, k.SASL.Password), string(js), log.String()} {
+		if strings.Contains(out, "hunter2") {
+			t.Errorf("the password is in %q", out)
+		}
+	}
+}
+
+func TestMistakesInTheConfigurationAreNamed(t *testing.T) {
+	t.Parallel()
+	f := func(change func(*Kafka), want string) {
+		t.Helper()
+		k := DefaultKafka()
+		change(&k)
+		if err := k.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want it to name %q", err, want)
+		}
+	}
+	f(func(k *Kafka) { k.Brokers = nil }, "no brokers")
+	f(func(k *Kafka) { k.Brokers = []string{"host"} }, "host:port")
+	f(func(k *Kafka) { k.Prefix = "a b" }, "prefix")
+	f(func(k *Kafka) { k.TLS.Cert = "x" }, "belong together")
+	f(func(k *Kafka) { k.SASL.Mechanism = "GSSAPI" }, "GSSAPI")
+	f(func(k *Kafka) { k.SASL.Mechanism = SASLPlain }, "password")
+	c := DefaultLane(DefaultKafka(), "toy", "in")
+	c.Worker, c.New = "w", tallyFactory
+	c.TransactionTimeout = c.SessionTimeout
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "must be shorter") {
+		t.Errorf("got %v, want the timeouts refused", err)
+	}
+}
+
+func TestLanesWorkOverSASL(t *testing.T) {
+	t.Parallel()
+	for _, mechanism := range []string{SASLPlain, SASLScramSHA256, SASLScramSHA512} {
+		t.Run(mechanism, func(t *testing.T) {
+			t.Parallel()
+			b, err := broker.Start(broker.Config{Options: []kfake.Opt{kfake.EnableSASL(), kfake.Superuser(mechanism, "riposte", "secret")}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			k := Kafka{Brokers: []string{b.Addr()}, SASL: SASL{Mechanism: mechanism, User: "riposte", Password: "secret"}}
+			if err := EnsureTopics(t.Context(), k, TopicSpec{Name: "in", Partitions: 1}); err != nil {
+				t.Error(err)
+			}
+			k.SASL.Password = "wrong"
+			if err := EnsureTopics(t.Context(), k, TopicSpec{Name: "in", Partitions: 1}); err == nil {
+				t.Error("a wrong password is taken")
+			}
+		})
+	}
+}
+
+func TestChangedPartitionCountIsRefused(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	if err := EnsureTopics(t.Context(), r.k, TopicSpec{Name: "in", Partitions: 2}, StateSpec("toy", TopicSpec{Name: "in", Partitions: 2})); err != nil {
+		t.Fatalf("the same again: %v", err)
+	}
+	err := EnsureTopics(t.Context(), r.k, TopicSpec{Name: "in", Partitions: 3}, TopicSpec{Name: "new", Partitions: 3})
+	if !errors.Is(err, ErrPartitions) {
+		t.Errorf("got %v, want ErrPartitions", err)
+	}
+	if got, _ := Partitions(t.Context(), r.k, "new"); len(got) != 0 {
+		t.Errorf("a topic was created beside the refused one")
+	}
+	// Somebody adds a partition to the input behind our back.
+	if _, err := r.adm.CreatePartitions(t.Context(), 1, r.k.Topic("in")); err != nil {
+		t.Fatal(err)
+	}
+	l := r.prepare(r.config("w1"))
+	l.launch()
+	if err := l.wait(t); !errors.Is(err, ErrPartitions) {
+		t.Errorf("got %v, want the lane to refuse it", err)
+	}
+}
+
+func TestMetricsOfTheTableAreWhatIsServed(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	r := newRig(t, 1)
+	c := r.config("w1")
+	c.Metrics = NewMetrics(reg)
+	r.produce("a v1", "a bad", "a v1")
+	l := r.start(c)
+	r.drained(l)
+	eventually(t, func() string {
+		if l.Stats().Read != 3 {
+			return "not read"
+		}
+		return ""
+	})
+	served, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, m := range c.Metrics.table() {
+		known[m.name] = true
+		if !strings.HasPrefix(m.name, "riposte_run_") || !strings.HasSuffix(m.help, ".") {
+			t.Errorf("%s: name or help is not in the house's form", m.name)
+		}
+	}
+	seen := map[string]bool{}
+	for _, m := range served {
+		seen[m.GetName()] = true
+		if strings.HasPrefix(m.GetName(), "riposte_run_") && !known[m.GetName()] {
+			t.Errorf("%s is served and not in the table", m.GetName())
+		}
+	}
+	for _, name := range []string{"riposte_run_records_total", "riposte_run_transactions_total", "riposte_run_rejected_total", "riposte_run_end_seconds", "riposte_kafka_connects_total"} {
+		if !seen[name] {
+			t.Errorf("%s is not served", name)
+		}
+	}
+}
+
+func TestFeederAcknowledgesWhatItSent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	f, err := NewFeeder(r.k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for i := range 100 {
+		if err := f.Send(t.Context(), pipeline.Message{Topic: "in", Key: fmt.Appendf(nil, "k%d", i), Value: []byte("v")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p := f.Progress(); p != (Progress{Sent: 100, Acked: 100, Bytes: 100}) {
+		t.Errorf("got %+v, want 100 of each", p)
+	}
+	if err := f.Send(t.Context(), pipeline.Message{Topic: "nowhere", Value: []byte("v")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Flush(t.Context()); err == nil {
+		t.Error("a topic that does not exist takes records")
+	}
+}
