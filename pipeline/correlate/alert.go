@@ -28,6 +28,9 @@ type outputs struct{ b *pipeline.Batch }
 // told when the evidence's beginning, the trigger or the entities changed, and when the
 // number of signals doubled; the rest is told when the episode closes.
 func (s *Stage) report(out *outputs, r *rule, k *key, x *session, changed bool) {
+	if s.replacing {
+		return
+	}
 	if !x.fired() || s.learning(r, k, x) {
 		if !x.told.alert.IsZero() && x.told.fate != FateWithdrawn {
 			s.withdraw(out, r, k, x)
@@ -43,7 +46,7 @@ func (s *Stage) report(out *outputs, r *rule, k *key, x *session, changed bool) 
 		return
 	}
 	a := s.alert(r, k, x)
-	if n < 2*x.told.signals && a.Evidence[0] == x.told.start && a.Trigger == x.told.trigger &&
+	if n < 2*x.told.signals && a.Evidence[0] == x.told.start && a.Trigger == x.told.trigger && a.Triggered == x.told.at &&
 		len(a.Entities) == int(x.told.entities) {
 		return
 	}
@@ -83,7 +86,7 @@ func (s *Stage) revise(out *outputs, r *rule, k *key, x *session, a *pipeline.Al
 		s.derive(out, r, x, a, again)
 	}
 	x.told.signals, x.told.start, x.told.trigger, x.told.at = a.Signals, a.Evidence[0], a.Trigger, a.Triggered
-	x.told.entities = uint16(len(a.Entities)) //nolint:gosec // at most maxEntities
+	x.told.entities = uint16(len(a.Entities))
 	if !r.loud {
 		return
 	}

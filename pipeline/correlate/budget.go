@@ -108,7 +108,7 @@ func (s *Stage) tellEviction(out *outputs, r *rule, k *key) {
 		s.lost(out, r, k, &x)
 	}
 	if n := len(k.pending); n > 0 {
-		x := session{marks: k.pending[:min(n, maxEvidence)], post: uint32(max(0, n-maxEvidence)), trig: -1, trigger: k.pending[n-1]} //nolint:gosec // a count
+		x := session{marks: k.pending[:min(n, maxEvidence)], post: uint32(max(0, n-maxEvidence)), trig: -1, trigger: k.pending[n-1]}
 		s.lost(out, r, k, &x)
 	}
 }

@@ -75,11 +75,11 @@ func (r *reader) millis() pipeline.Millis { return pipeline.Millis(r.int()) }
 // count reads the length of a list whose elements take at least size bytes each.
 func (r *reader) count(size int) int {
 	n := r.uint()
-	if n > uint64(len(r.p)/size) { //nolint:gosec // size is a small constant
+	if n > uint64(len(r.p)/size) {
 		r.fail()
 		return 0
 	}
-	return int(n) //nolint:gosec // at most len(r.p)
+	return int(n)
 }
 
 func (r *reader) bytes(n int) []byte {
@@ -129,8 +129,8 @@ func (r *reader) id() pipeline.ID {
 // Lists change at their ends nearly always, so a delta holds the new marks and little more.
 func (w *writer) marks(base, ms []mark) {
 	from, n := common(base, ms)
-	w.uint(uint64(from)) //nolint:gosec // an index
-	w.uint(uint64(n))    //nolint:gosec // a length
+	w.uint(uint64(from))
+	w.uint(uint64(n))
 	rest := ms[n:]
 	w.uint(uint64(len(rest)))
 	var last *note
@@ -179,7 +179,7 @@ func (r *reader) marks(base []mark) []mark {
 	}
 	const least = 40 // bytes of the shortest mark
 	count := r.count(least)
-	ms := make([]mark, 0, int(n)+count) //nolint:gosec // at most len(base)
+	ms := make([]mark, 0, int(n)+count)
 	ms = append(ms, base[from:from+n]...)
 	var last *note
 	for range count {
@@ -201,7 +201,7 @@ func (r *reader) mark(last *note) mark {
 	m.ingested = m.at + pipeline.Millis(r.int())
 	m.appended = m.at + pipeline.Millis(r.int())
 	m.id, m.event, m.num, m.value = r.id(), r.id(), r.int(), r.text()
-	m.step = uint16(r.uint()) //nolint:gosec // checked against the rule by its reader
+	m.step = uint16(r.uint())
 	form := r.text()
 	if form == "" {
 		if m.note = last; last == nil {
@@ -222,8 +222,8 @@ func (w *writer) session(base, x *session) {
 	w.millis(x.first)
 	w.int(int64(x.last - x.first))
 	w.millis(x.held)
-	w.uint(uint64(x.start))    //nolint:gosec // an index
-	w.uint(uint64(x.trig + 1)) //nolint:gosec // an index or -1
+	w.uint(uint64(x.start))
+	w.uint(uint64(x.trig + 1))
 	w.uint(uint64(x.post))
 	var flags byte
 	if x.fixed {
@@ -256,7 +256,7 @@ func (r *reader) session(base *session) session {
 	x := session{first: r.millis()}
 	x.last = x.first + pipeline.Millis(r.int())
 	x.held = r.millis()
-	x.start, x.trig, x.post = int(r.uint()), int(r.uint())-1, uint32(r.uint()) //nolint:gosec // checked by whole
+	x.start, x.trig, x.post = int(r.uint()), int(r.uint())-1, uint32(r.uint())
 	flags := r.byte()
 	x.fixed, x.approx = flags&1 != 0, flags&2 != 0
 	x.marks = r.marks(base.marks)
@@ -265,9 +265,9 @@ func (r *reader) session(base *session) session {
 	}
 	t := &x.told
 	if t.alert = r.id(); !t.alert.IsZero() {
-		t.rev, t.signals, t.start, t.trigger = r.uint(), uint32(r.uint()), r.id(), r.id() //nolint:gosec // as written
+		t.rev, t.signals, t.start, t.trigger = r.uint(), uint32(r.uint()), r.id(), r.id()
 		t.at = r.millis()
-		t.entities, t.fate, t.group = uint16(r.uint()), r.text(), r.text() //nolint:gosec // as written
+		t.entities, t.fate, t.group = uint16(r.uint()), r.text(), r.text()
 	}
 	return x
 }

@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -221,7 +222,7 @@ func (p *exprParser) factor() (*Expr, error) {
 	if p.accept("(") {
 		e, err := p.or()
 		if err == nil && !p.accept(")") {
-			err = fmt.Errorf("missing )")
+			err = errors.New("missing )")
 		}
 		return e, err
 	}

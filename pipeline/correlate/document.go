@@ -218,7 +218,7 @@ func (c *Correlation) setMeta(level string, tags []string, incidentBy string) er
 	if i < 0 {
 		return fmt.Errorf("level %q is none of %s", level, strings.Join(levels[1:], ", "))
 	}
-	c.Severity = uint8(i) //nolint:gosec // at most 5
+	c.Severity = uint8(i)
 	if incidentBy != "" {
 		if c.IncidentBy = pipeline.EntityKindOf(incidentBy); c.IncidentBy == pipeline.EntityNone {
 			return fmt.Errorf("incident-by %q is no kind of entity", incidentBy)

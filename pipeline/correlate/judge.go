@@ -135,7 +135,7 @@ func (s *Stage) episode(out *outputs, r *rule, k *key, ms []mark, trigger mark) 
 func (x *session) extend(ms []mark) (changed bool) {
 	n := min(len(ms), max(0, maxEvidence-len(x.marks)))
 	x.marks, x.weighed = slices.Concat(x.marks, ms[:n]), -1
-	x.post += uint32(len(ms) - n) //nolint:gosec // as many as signals
+	x.post += uint32(len(ms) - n)
 	return n > 0
 }
 

@@ -185,5 +185,5 @@ func thousandths(v float64) int64 {
 // step returns the first position of rule in c.Rules.
 func (c *Correlation) step(rule string) (uint16, bool) {
 	i := slices.Index(c.Rules, rule)
-	return uint16(max(i, 0)), i >= 0 //nolint:gosec // at most maxRules
+	return uint16(max(i, 0)), i >= 0
 }

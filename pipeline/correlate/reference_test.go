@@ -185,10 +185,10 @@ func latestChain(in []pipeline.Signal) int {
 func referenceScore(c *Correlation, in []pipeline.Signal) float64 {
 	now := in[len(in)-1].At
 	total, seen := 0.0, map[string]int{}
-	for i := len(in) - 1; i >= 0; i-- {
-		age := now.Sub(in[i].At)
-		total += 10 / math.Pow(2, float64(seen[in[i].Rule])) * math.Pow(2, -float64(age)/float64(c.HalfLife))
-		seen[in[i].Rule]++
+	for _, s := range slices.Backward(in) {
+		age := now.Sub(s.At)
+		total += 10 / math.Pow(2, float64(seen[s.Rule])) * math.Pow(2, -float64(age)/float64(c.HalfLife))
+		seen[s.Rule]++
 	}
 	return total
 }

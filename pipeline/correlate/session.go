@@ -68,7 +68,7 @@ func (x *session) room() int {
 
 // signals is the size of the episode.
 func (x *session) signals() uint32 {
-	return uint32(len(x.marks)-x.start) + x.post //nolint:gosec // at most maxMarks
+	return uint32(len(x.marks)-x.start) + x.post
 }
 
 // evidence returns the first marks of the episode.
@@ -147,7 +147,7 @@ func (x *session) fire(start, trig int) {
 func (x *session) cut() {
 	if x.fired() {
 		if n := x.room(); len(x.marks) > n {
-			x.post += uint32(len(x.marks) - n) //nolint:gosec // at most maxMarks
+			x.post += uint32(len(x.marks) - n)
 			x.weighed = -1
 			x.marks = x.marks[:n:n] // capacity too: what lies behind belongs to the copy
 		}
@@ -169,7 +169,7 @@ func (x *session) drop(n int) {
 func (x *session) settle(c *Correlation, wm pipeline.Millis) {
 	if x.trig >= 0 && x.trigger.at < wm {
 		keep := min(len(x.marks), x.start+maxEvidence)
-		x.post += uint32(len(x.marks) - keep) //nolint:gosec // at most maxMarks
+		x.post += uint32(len(x.marks) - keep)
 		x.marks = slices.Clone(x.marks[x.start:keep])
 		x.start, x.trig, x.fixed, x.weighed = 0, -1, true, -1
 	}
@@ -191,7 +191,7 @@ func (x *session) join(c *Correlation, y *session) {
 	fixed := x.fixed
 	switch {
 	case x.fired() && x.post > 0:
-		x.post += uint32(len(y.marks)) + y.post //nolint:gosec // at most maxMarks
+		x.post += uint32(len(y.marks)) + y.post
 	case fixed:
 		x.marks = slices.Concat(x.marks, y.marks)
 		x.post = y.post
@@ -205,17 +205,17 @@ func (x *session) join(c *Correlation, y *session) {
 
 // remove takes the mark that is meant out again: the signal of a correlation whose trigger
 // has moved, or whose alert was taken back. One that was only counted, near the time at, is
-// no longer. What is up to a fixed trigger stays. It reports whether evidence was removed.
-func (x *session) remove(c *Correlation, meant func(mark) bool, at pipeline.Millis) bool {
+// no longer. What is up to a fixed trigger stays.
+func (x *session) remove(c *Correlation, meant func(mark) bool, at pipeline.Millis) {
 	i := slices.IndexFunc(x.marks, meant)
 	switch {
 	case i < 0:
 		if x.post > 0 && x.first <= at && at <= x.last {
 			x.post--
 		}
-		return false
+		return
 	case x.fixed && x.marks[i].compare(&x.trigger) <= 0:
-		return false
+		return
 	}
 	x.marks, x.weighed = slices.Delete(slices.Clone(x.marks), i, i+1), -1
 	if n := len(x.marks); n > 0 && x.post == 0 {
@@ -225,7 +225,6 @@ func (x *session) remove(c *Correlation, meant func(mark) bool, at pipeline.Mill
 		x.rescan(c)
 		x.cut()
 	}
-	return true
 }
 
 // size estimates the session's memory in bytes.

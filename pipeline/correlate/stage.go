@@ -43,12 +43,13 @@ type Stage struct {
 	tenants  map[string]int // bytes by tenant
 	stats    Stats
 
-	inner []inner         // to be admitted, always empty between calls
-	sig   pipeline.Signal // decoded into, again and again
-	notes notes
-	text  []byte // of a key, while it is looked up
-	undo  undo
-	moved bool // watermark or clocks changed since the last commit
+	replacing bool            // see admit
+	inner     []inner         // to be admitted, always empty between calls
+	sig       pipeline.Signal // decoded into, again and again
+	notes     notes
+	text      []byte // of a key, while it is looked up
+	undo      undo
+	moved     bool // watermark or clocks changed since the last commit
 }
 
 var _ pipeline.Stateful = (*Stage)(nil)
@@ -173,7 +174,9 @@ func (s *Stage) admit(out *outputs, sig *pipeline.Signal, appended pipeline.Mill
 	}
 	k := s.touch(r, s.text)
 	if !gone {
+		s.replacing = again // nothing is told until the earlier form is out
 		s.fold(out, r, k, m, late)
+		s.replacing = false
 	}
 	if again {
 		s.replaced(out, r, k, m, gone)
@@ -190,9 +193,8 @@ func (s *Stage) replaced(out *outputs, r *rule, k *key, m mark, gone bool) {
 	kept := k.sessions[:0:0]
 	for i := range k.sessions {
 		x := k.sessions[i]
-		if x.remove(r.c, old, m.at) {
-			s.report(out, r, k, &x, true)
-		}
+		x.remove(r.c, old, m.at)
+		s.report(out, r, k, &x, true)
 		if len(x.marks) > 0 || r.c.Type == FirstSeen {
 			kept = append(kept, x)
 		}

@@ -170,7 +170,7 @@ func (w *writer) storm(r *rule) {
 	w.byte(entryStorm)
 	w.rule(r)
 	w.int(r.storm.hour)
-	w.uint(uint64(r.storm.n)) //nolint:gosec // a count
+	w.uint(uint64(r.storm.n))
 }
 
 func (w *writer) rule(r *rule) {
@@ -260,7 +260,7 @@ func (s *Stage) restoreEntry(r *reader) error {
 		}
 	case entryStorm:
 		o := s.restoreRule(r)
-		if st := (storm{hour: r.int(), n: int(r.uint())}); o != nil { //nolint:gosec // as written
+		if st := (storm{hour: r.int(), n: int(r.uint())}); o != nil {
 			o.storm = st
 		}
 	case entryKey:

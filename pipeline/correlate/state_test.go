@@ -14,20 +14,20 @@ import (
 )
 
 // document is a correlation over detection a, grouped by g.
-func documentOf(t testing.TB, id, body string) *Correlation {
-	t.Helper()
+func documentOf(tb testing.TB, id, body string) *Correlation {
+	tb.Helper()
 	c, err := parse(id+".yml", []byte("title: t\nid: "+id+"\ncorrelation:\n  group-by: [g]\n  "+strings.ReplaceAll(body, "; ", "\n  ")+"\n"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
 
-func stageOf(t testing.TB, change func(*Config), list ...*Correlation) *Stage {
-	t.Helper()
+func stageOf(tb testing.TB, change func(*Config), list ...*Correlation) *Stage {
+	tb.Helper()
 	set, err := NewSet(list)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cfg := Default()
 	cfg.Rules = set
@@ -36,7 +36,7 @@ func stageOf(t testing.TB, change func(*Config), list ...*Correlation) *Stage {
 	}
 	st, err := New(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return st
 }
@@ -51,20 +51,20 @@ func sig(step, group string, n int, at time.Duration) pipeline.Signal {
 	}
 }
 
-func process(t testing.TB, st *Stage, sigs ...pipeline.Signal) []pipeline.Fact {
-	t.Helper()
+func process(tb testing.TB, st *Stage, sigs ...pipeline.Signal) []pipeline.Fact {
+	tb.Helper()
 	b := &pipeline.Batch{Topic: pipeline.TopicSignals, Tenant: "acme", In: records(sigs)}
-	if err := st.Process(t.Context(), b); err != nil {
-		t.Fatal(err)
+	if err := st.Process(tb.Context(), b); err != nil {
+		tb.Fatal(err)
 	}
 	if len(b.Rejects) > 0 {
-		t.Fatalf("rejects: %+v", b.Rejects)
+		tb.Fatalf("rejects: %+v", b.Rejects)
 	}
-	return factsOf(t, b)
+	return factsOf(tb, b)
 }
 
-func factsOf(t testing.TB, b *pipeline.Batch) []pipeline.Fact {
-	t.Helper()
+func factsOf(tb testing.TB, b *pipeline.Batch) []pipeline.Fact {
+	tb.Helper()
 	var out []pipeline.Fact
 	for _, m := range b.Out {
 		if m.Topic != pipeline.TopicFacts {
@@ -72,21 +72,21 @@ func factsOf(t testing.TB, b *pipeline.Batch) []pipeline.Fact {
 		}
 		f, err := pipeline.DecodeFact(m.Value)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		out = append(out, *f)
 	}
 	return out
 }
 
-func snapshot(t testing.TB, st *Stage) [][]byte {
-	t.Helper()
+func snapshot(tb testing.TB, st *Stage) [][]byte {
+	tb.Helper()
 	var out [][]byte
 	if err := st.Snapshot(func(p []byte) error {
 		out = append(out, slices.Clone(p))
 		return nil
 	}); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out
 }

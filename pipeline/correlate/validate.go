@@ -80,7 +80,13 @@ func (c *Correlation) validate() error {
 	bad(!need.field && len(c.Fields) > 0, "%s: field has no meaning", c.Type)
 	bad(need.one && len(c.Fields) > 1, "%s: one field, not %d", c.Type, len(c.Fields))
 	bad(need.many && len(c.Rules) < 2, "%s: at least two rules", c.Type)
-	bad(need.number && c.Cond.Holds(0) && c.Cond.Rising(), "condition holds for zero already")
+	c.validateParts(bad)
+	return errors.Join(errs...)
+}
+
+// validateParts checks what belongs to single types, and fills in defaults.
+func (c *Correlation) validateParts(bad func(wrong bool, format string, args ...any)) {
+	bad(needs[c.Type].number && c.Cond.Holds(0) && c.Cond.Rising(), "condition holds for zero already")
 	bad(c.Type == ValuePercentile && c.Percentile == 0, "value_percentile: condition.percentile is required")
 	bad(c.Type != TemporalOrdered && hasTwice(c.Rules), "a rule is named twice, which only temporal_ordered may")
 	bad(c.Type == FirstSeen && c.Learning != 0 && c.Learning < minLearning, "learning: at least 1h, or none")
@@ -104,7 +110,6 @@ func (c *Correlation) validate() error {
 	if c.Type == Absence && c.Alive == 0 {
 		c.Alive = min(c.Span, 24*time.Hour)
 	}
-	return errors.Join(errs...)
 }
 
 func hasTwice(list []string) bool {

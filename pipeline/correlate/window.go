@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"math"
+	"slices"
 
 	"github.com/riposte-sec/riposte/pipeline"
 )
@@ -115,8 +116,8 @@ type chain struct {
 
 func newOrderWindow(c *Correlation, span pipeline.Millis) *orderWindow {
 	w := &orderWindow{span: span, takes: make([][]int, len(c.Rules)), best: make([][2]chain, len(c.Rules))}
-	for i := len(c.Rules) - 1; i >= 0; i-- {
-		first, _ := c.step(c.Rules[i])
+	for i, id := range slices.Backward(c.Rules) {
+		first, _ := c.step(id)
 		w.takes[first] = append(w.takes[first], i)
 	}
 	for i := range w.best {

@@ -169,7 +169,7 @@ func (d *Detection) set(key string, v any) (err error) {
 			if i < 1 {
 				return fmt.Errorf("%q is none of %s", name, strings.Join(severities[1:], ", "))
 			}
-			d.Severity = uint8(i) //nolint:gosec // at most 5
+			d.Severity = uint8(i)
 		}
 	case "attack":
 		err = d.setAttack(v)

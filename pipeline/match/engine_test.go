@@ -7,17 +7,17 @@ import (
 	"github.com/riposte-sec/riposte/policies/engine"
 )
 
-func engineOf(t testing.TB, s *Set) *EngineMatcher {
-	t.Helper()
-	e, err := NewEngine(t.Context(), s, nil, EngineOptions{JudgeEvery: 1, OnDifference: func(d engine.Difference) {
-		t.Errorf("%s: the engine says %v, the interpreter %v", d.Entry, d.Machine, d.Topdown)
+func engineOf(tb testing.TB, s *Set) *EngineMatcher {
+	tb.Helper()
+	e, err := NewEngine(tb.Context(), s, nil, EngineOptions{JudgeEvery: 1, OnDifference: func(d engine.Difference) {
+		tb.Errorf("%s: the engine says %v, the interpreter %v", d.Entry, d.Machine, d.Topdown)
 	}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	m, err := e.NewMatcher(t.Context())
+	m, err := e.NewMatcher(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return m
 }

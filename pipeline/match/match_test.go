@@ -54,15 +54,15 @@ v := 7
 match if v > 0
 `
 
-func load(t testing.TB, files ...string) *Set {
-	t.Helper()
+func load(tb testing.TB, files ...string) *Set {
+	tb.Helper()
 	fsys := fstest.MapFS{}
 	for i, f := range files {
 		fsys["r"+string(rune('0'+i))+".rego"] = &fstest.MapFile{Data: []byte(f)}
 	}
 	s, err := Load(fsys, Options{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }

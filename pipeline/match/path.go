@@ -34,12 +34,12 @@ func lookup(e *pipeline.Event, path string) (string, bool) {
 	if f, ok := pipeline.FieldOf(path); ok {
 		return valueText(e.Get(f))
 	}
-	switch {
-	case path == "source":
+	switch path {
+	case "source":
 		return e.Source, true
-	case path == "class_uid":
+	case "class_uid":
 		return strconv.FormatUint(uint64(e.Class), 10), true
-	case path == "e:1":
+	case "e:1":
 		if len(e.Entities) == 0 {
 			return "", false
 		}

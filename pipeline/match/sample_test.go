@@ -113,6 +113,7 @@ func BenchmarkShippedRulesPerEvent(b *testing.B) {
 	}
 	events := sampleEvents(b)
 	run := func(b *testing.B, m pipeline.Matcher) {
+		b.Helper()
 		b.ReportAllocs()
 		var dst []int
 		n := 0

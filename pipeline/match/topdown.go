@@ -147,16 +147,7 @@ func (t *Topdown) Match(ctx context.Context, event []byte, dst []int) ([]int, er
 	if err != nil {
 		return dst, fmt.Errorf("match: event: %w", err)
 	}
-	p := t.rest
-	if obj, ok := v.(ast.Object); ok {
-		if c := obj.Get(classKey); c != nil {
-			if n, ok := c.Value.(ast.Number); ok {
-				if k, ok := n.Int64(); ok && t.byClass[pipeline.Class(k)] != nil { //nolint:gosec // any other number has no plan
-					p = t.byClass[pipeline.Class(k)] //nolint:gosec // as above
-				}
-			}
-		}
-	}
+	p := t.planOf(v)
 	if len(p.rules) == 0 {
 		return dst, nil
 	}
@@ -176,6 +167,27 @@ func (t *Topdown) Match(ctx context.Context, event []byte, dst []int) ([]int, er
 	}
 	slices.Sort(dst[from:])
 	return dst, nil
+}
+
+// planOf returns the plan for the class of an event.
+func (t *Topdown) planOf(event ast.Value) *plan {
+	obj, ok := event.(ast.Object)
+	if !ok {
+		return t.rest
+	}
+	c := obj.Get(classKey)
+	if c == nil {
+		return t.rest
+	}
+	n, ok := c.Value.(ast.Number)
+	if !ok {
+		return t.rest
+	}
+	k, _ := n.Int64()
+	if p := t.byClass[pipeline.Class(k)]; p != nil {
+		return p
+	}
+	return t.rest
 }
 
 var classKey = ast.StringTerm("class_uid")
