@@ -9,6 +9,8 @@ import (
 
 	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/pipeline/decide"
+	playbooks "github.com/riposte-sec/riposte/policies/decide"
+	guardrules "github.com/riposte-sec/riposte/policies/guard"
 )
 
 // TestOutputDoesNotDependOnBatchesCrashesOrRollbacks runs one log of facts, timers included,
@@ -18,7 +20,10 @@ func TestOutputDoesNotDependOnBatchesCrashesOrRollbacks(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	w := newWorld(t, func(c *decide.Config, _ *decide.Parts) { c.HourlyCap = map[string]int{"ip.block": 3} })
+	w := newWorld(t, func(c *decide.Config, p *decide.Parts) {
+		c.HourlyCap = map[string]int{"ip.block": 3}
+		p.Decide, p.Guard = fast(t, playbooks.FS, decide.DocumentDecide), fast(t, guardrules.FS, decide.DocumentGuard)
+	})
 	history(w, rand.New(rand.NewPCG(seed, 5)))
 	want := render(w.out)
 	if len(w.intents()) < 20 {

@@ -1,4 +1,4 @@
-package respond_test
+package decide_test
 
 import (
 	"bytes"
@@ -46,7 +46,7 @@ type loop struct {
 	offset    int64
 }
 
-func policy(tb testing.TB, files fs.FS, document string) decide.Policy {
+func enginePolicy(tb testing.TB, files fs.FS, document string) decide.Policy {
 	tb.Helper()
 	modules, data, err := decide.Bundle(files)
 	if err != nil {
@@ -103,7 +103,7 @@ func (l *loop) start() {
 	var err error
 	if l.decide == nil {
 		parts := decide.Parts{
-			Decide: policy(l.tb, playbooks.FS, decide.DocumentDecide), Guard: policy(l.tb, guardrules.FS, decide.DocumentGuard),
+			Decide: enginePolicy(l.tb, playbooks.FS, decide.DocumentDecide), Guard: enginePolicy(l.tb, guardrules.FS, decide.DocumentGuard),
 			Connectors: l.actions(),
 		}
 		if l.decide, err = decide.New(decide.Default(), parts); err != nil {
