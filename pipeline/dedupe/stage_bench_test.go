@@ -59,6 +59,9 @@ func residentBytes(tb testing.TB) int {
 
 // TestAMillionKeysTakeAtMost96MB measures the whole process, not the table alone.
 func TestAMillionKeysTakeAtMost96MB(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector takes memory of its own")
+	}
 	cfg := Default()
 	cfg.Budget = 128 << 20
 	s := newStage(t, cfg)

@@ -116,9 +116,9 @@ func TestDuplicatesAreTakenFromTheLiveCounts(t *testing.T) {
 func TestSpentBudgetForgetsTheOldestAndSaysSo(t *testing.T) {
 	t.Parallel()
 	cfg := Default()
-	cfg.Budget = 4 << 20
+	cfg.Budget = 2 << 20
 	s := newStage(t, cfg)
-	n := 4 * s.maxKeys
+	n := 2 * s.maxKeys
 	process := func(i int) pipeline.Event {
 		var id pipeline.ID
 		binary.LittleEndian.PutUint64(id[8:], uint64(i)*0x9e3779b97f4a7c15)
@@ -209,7 +209,7 @@ func rollbackEqualsReload(t *testing.T, rng *rand.Rand) {
 		}
 		return pieces
 	}
-	for range 60 {
+	for range 40 {
 		for range rng.IntN(4) {
 			b := randomBatch(rng, &now)
 			if err := s.Process(context.Background(), b); err != nil {
