@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -41,9 +40,8 @@ func main() {
 
 func run(rounds int, slice time.Duration, out string, only int, profile string) error {
 	ctx := context.Background()
-	var text strings.Builder
-	w := io.MultiWriter(os.Stdout, &text)
-	fmt.Fprintf(w, "policy engine, %s, %s %s/%s, %d CPUs, %d rounds of %v per variant\n",
+	w := &report{}
+	fmt.Fprintf(&w.text, "policy engine, %s, %s %s/%s, %d CPUs, %d rounds of %v per variant\n",
 		time.Now().UTC().Format(time.DateOnly), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), rounds, slice)
 	results := map[int]table{}
 	for _, p := range policiesUnderTest() {
@@ -62,22 +60,36 @@ func run(rounds int, slice time.Duration, out string, only int, profile string) 
 		}
 		results[p.rules] = s.measure(rounds, slice)
 		results[p.rules].write(w, p, s)
+		w.show()
 	}
 	if only == 0 {
 		for _, n := range []int{500, 5000} {
 			if err := measureMatch(ctx, w, n, rounds, slice); err != nil {
 				return err
 			}
+			w.show()
 		}
-		fmt.Fprintln(w, summary(results))
+		fmt.Fprintln(&w.text, summary(results))
 	}
+	w.show()
 	if out == "" || only != 0 {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(out, []byte(text.String()), 0o644)
+	return os.WriteFile(out, []byte(w.text.String()), 0o644)
+}
+
+// report collects the result file and shows it as it grows.
+type report struct {
+	text  strings.Builder
+	shown int
+}
+
+func (r *report) show() {
+	fmt.Print(r.text.String()[r.shown:])
+	r.shown = r.text.Len()
 }
 
 func summary(t map[int]table) string {
@@ -161,7 +173,7 @@ func (s *subject) profile(path string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // a profile that is cut short shows when it is read
 	if err := pprof.StartCPUProfile(f); err != nil {
 		return err
 	}

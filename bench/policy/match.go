@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -12,7 +11,7 @@ import (
 
 // measureMatch measures one call that evaluates n detections, a package each, for
 // one event.
-func measureMatch(ctx context.Context, w io.Writer, n, rounds int, slice time.Duration) error {
+func measureMatch(ctx context.Context, w *report, n, rounds int, slice time.Duration) error {
 	cfg := engine.Config{Modules: map[string]string{}, Data: data()}
 	for i := range n {
 		name := fmt.Sprintf("d%04d", i)
@@ -44,7 +43,7 @@ func measureMatch(ctx context.Context, w io.Writer, n, rounds int, slice time.Du
 	allocs := s.allocs(op)
 	perEvent := float64(found) / float64(len(s.events))
 	_, p99 := s.latency(op, slice)
-	fmt.Fprintf(w, "\nmatch: %d detections, loaded in %v: %.0f ns/event, p99 %v, %.1f allocs, %.2f hits/event\n",
+	fmt.Fprintf(&w.text, "\nmatch: %d detections, loaded in %v: %.0f ns/event, p99 %v, %.1f allocs, %.2f hits/event\n",
 		n, loaded.Round(time.Millisecond), times[len(times)/2], p99, allocs, perEvent)
 	return nil
 }

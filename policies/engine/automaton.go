@@ -133,7 +133,7 @@ func (a *automaton) findEach(s string, hit func(id int32)) {
 		s = strings.ToLower(s)
 	}
 	for id, p := range a.patterns {
-		found := false
+		var found bool
 		switch p.kind {
 		case guardPrefix:
 			found = strings.HasPrefix(s, p.text)

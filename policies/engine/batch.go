@@ -155,13 +155,14 @@ func (m *Machine) matchOne(ctx context.Context, e Entry, in Input, dst []Hit) ([
 // appealOne has topdown answer for e.
 func (m *Machine) appealOne(ctx context.Context, e Entry, in Input, cause error, dst []Hit) ([]Hit, error) {
 	r, err := m.appeal(ctx, e, in, cause)
-	switch {
-	case err != nil && final(err):
+	if err != nil && final(err) {
 		return dst, err
+	}
+	switch {
 	case err != nil:
-		return append(dst, Hit{Entry: e, Err: err}), nil
+		dst = append(dst, Hit{Entry: e, Err: err})
 	case r.val.Defined() && !r.val.isFalse():
-		return append(dst, Hit{Entry: e, Value: r.val}), nil
+		dst = append(dst, Hit{Entry: e, Value: r.val})
 	}
 	return dst, nil
 }

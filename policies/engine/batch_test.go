@@ -34,15 +34,15 @@ var detections = map[string]string{
 	"types":    `match if input.port > "a"`,
 }
 
-func detectionProgram(t testing.TB, off Feature) *Program {
-	t.Helper()
+func detectionProgram(tb testing.TB, off Feature) *Program {
+	tb.Helper()
 	cfg := Config{Modules: map[string]string{}, Data: []byte(`{"iocs": {"10.1.1.1": true, "x": false}}`), Without: off}
 	for name, body := range detections {
 		cfg.Modules[name+".rego"] = "package d." + name + "\n\n" + body + "\n"
 		cfg.Entrypoints = append(cfg.Entrypoints, "d/"+name+"/match")
 	}
 	slices.Sort(cfg.Entrypoints)
-	return mustLoad(t, cfg)
+	return mustLoad(tb, cfg)
 }
 
 var detectionEvents = []string{

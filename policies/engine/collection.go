@@ -265,6 +265,7 @@ func lookup(v, key *Value) Value {
 		if i := s.find(key); i >= 0 {
 			return s.elems[i]
 		}
+	default:
 	}
 	return Value{}
 }
@@ -290,6 +291,7 @@ func (v *Value) length() (int, bool) {
 		return len(v.object().elems), true
 	case KindSet:
 		return len(v.set().elems), true
+	default:
 	}
 	return 0, false
 }

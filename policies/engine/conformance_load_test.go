@@ -64,18 +64,7 @@ func checkLoaded(t *testing.T, tc cases.TestCase, entry string, off Feature) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := AST(nil)
-	switch {
-	case tc.InputTerm != nil:
-		in = AST(ast.MustParseTerm(*tc.InputTerm).Value)
-	case tc.Input != nil:
-		text, err := json.Marshal(*tc.Input)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in = JSON(text)
-	}
-	r, err := p.NewMachine().Eval(t.Context(), 0, in)
+	r, err := p.NewMachine().Eval(t.Context(), 0, caseInput(t, tc))
 	if tc.WantError != nil || tc.WantErrorCode != nil {
 		checkWantedError(t, tc, err)
 		return
@@ -97,4 +86,19 @@ func checkLoaded(t *testing.T, tc cases.TestCase, entry string, off Feature) {
 	if want := wantedResult(t, tc); want.Compare(got) != 0 {
 		t.Fatalf("without %b: got %v, want %v", off, got, want)
 	}
+}
+
+func caseInput(t *testing.T, tc cases.TestCase) Input {
+	t.Helper()
+	switch {
+	case tc.InputTerm != nil:
+		return AST(ast.MustParseTerm(*tc.InputTerm).Value)
+	case tc.Input != nil:
+		text, err := json.Marshal(*tc.Input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return JSON(text)
+	}
+	return Input{}
 }

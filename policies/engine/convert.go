@@ -121,6 +121,7 @@ func toAST(v *Value, copied bool) ast.Value {
 		return v.object().ast(copied)
 	case KindSet:
 		return v.set().ast(copied)
+	default:
 	}
 	return nil
 }
@@ -193,6 +194,7 @@ func seal(v *Value) {
 		o.astv = o.ast(true)
 		o.astv.(ast.Object).Keys()
 		o.shared = true
+	default:
 	}
 }
 

@@ -104,12 +104,12 @@ func (c *comparison) run(t *testing.T, progs map[string]*Program) {
 		t.Fatal(err)
 	}
 	in := ast.MustInterfaceToValue(doc)
-	any := progs["all on"]
-	if any == nil {
+	ref := progs["all on"]
+	if ref == nil {
 		return
 	}
-	for e := range Entry(any.Entrypoints()) {
-		wants := verdicts(t, any, e, in)
+	for e := range Entry(ref.Entrypoints()) {
+		wants := verdicts(t, ref, e, in)
 		for name, p := range progs {
 			m := p.NewMachine()
 			for kind, input := range map[string]Input{"json": JSON([]byte(c.event)), "ast": AST(in), "source": From(pathSource{p, in})} {

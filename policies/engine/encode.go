@@ -77,6 +77,7 @@ func (v Value) AppendJSON(dst []byte) []byte {
 		return appendList(dst, s.elems)
 	case KindObject:
 		return v.object().appendJSON(dst)
+	default:
 	}
 	return dst
 }

@@ -162,7 +162,8 @@ func (m *Machine) sourceAST() (ast.Value, error) {
 				obj.Insert(m.code.fields.nodes[c].term, v)
 			}
 		}
-		if obj.Len() == 0 && !(t.asked && m.field(n).Defined()) && n != rootField {
+		there := n == rootField || (t.asked && m.field(n).Defined())
+		if obj.Len() == 0 && !there {
 			return nil
 		}
 		return ast.NewTerm(obj)

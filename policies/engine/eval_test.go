@@ -12,11 +12,11 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 )
 
-func mustLoad(t testing.TB, cfg Config) *Program {
-	t.Helper()
+func mustLoad(tb testing.TB, cfg Config) *Program {
+	tb.Helper()
 	p, err := Load(context.Background(), cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }
@@ -40,8 +40,8 @@ bad := to_number(input.text)
 whole := input
 `
 
-func shop(t testing.TB, strict bool, l Limits) *Program {
-	return mustLoad(t, Config{
+func shop(tb testing.TB, strict bool, l Limits) *Program {
+	return mustLoad(tb, Config{
 		Modules:     map[string]string{"shop.rego": shopPolicy},
 		Data:        []byte(`{"reasons": {"admin": "power", "owner": 1.50}}`),
 		Entrypoints: []string{"shop/decision", "shop/conflict", "shop/loop", "shop/bad", "shop/whole"},

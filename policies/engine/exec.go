@@ -3,6 +3,8 @@ package engine
 import "cmp"
 
 // exec runs f on the registers r. The result is undefined if f returns nothing.
+//
+//nolint:gocyclo // the machine is one switch: a call per instruction costs more than the instruction
 func (m *Machine) exec(f *function, r []Value) (Value, error) {
 	code := f.code
 	base := len(m.its)
@@ -103,6 +105,7 @@ func (m *Machine) invoke(in *instr, r []Value, next int32) (int32, error) {
 			next = in.f
 		}
 		return next, err
+	default:
 	}
 	d := &m.code.dynamics[in.a]
 	n, ok := m.resolve(d, r)
@@ -205,6 +208,7 @@ func (m *Machine) act(f *function, pc int32, r []Value) (ok bool, err error) {
 		m.results = append(m.results, *m.at(in.a, r))
 	case opCover:
 		m.count(in.a)
+	default:
 	}
 	return true, nil
 }

@@ -200,6 +200,7 @@ func (s *guardScan) step(in *instr) bool {
 		s.copied(in)
 	case opReset, opDot:
 		s.forget(in.c)
+	default:
 	}
 	switch in.op {
 	case opNop, opMove, opReset, opDefined:
@@ -219,6 +220,7 @@ func (s *guardScan) step(in *instr) bool {
 		return true
 	case opBuiltin:
 		return s.builtin(in)
+	default:
 	}
 	return false
 }
@@ -327,21 +329,29 @@ func (s *guardScan) condition(name string, a, b int32) (guard, bool) {
 		g.kind = kind
 		return g, !lower
 	}
-	if kind, ok := stringGuards[name]; ok && k.k == KindString {
-		g.kind, g.text = kind, k.text()
-		return g, g.text != ""
-	}
-	switch {
-	case name == "internal.member_2":
+	if name == "internal.member_2" {
 		g.kind, g.any = guardIn, members(&k)
 		return g, g.any != nil && len(g.any) <= maxInMembers
-	case name == "net.cidr_contains" && k.k == KindString && !lower:
-		g.kind, g.text = guardCIDR, k.text()
-		return g, isV4Block(g.text)
-	case name == "regex.match" && k.k == KindString:
-		return s.literalOf(g, k.text())
 	}
-	return guard{}, false
+	if k.k != KindString {
+		return guard{}, false
+	}
+	return s.textCondition(g, name, k.text())
+}
+
+// textCondition returns the guard that a builtin on a field and a constant
+// string is.
+func (s *guardScan) textCondition(g guard, name, text string) (guard, bool) {
+	switch name {
+	case "net.cidr_contains":
+		g.kind, g.text = guardCIDR, text
+		return g, !g.lower && isV4Block(text)
+	case "regex.match":
+		return s.literalOf(g, text)
+	}
+	kind, ok := stringGuards[name]
+	g.kind, g.text = kind, text
+	return g, ok && text != ""
 }
 
 func members(v *Value) []Value {
@@ -399,6 +409,7 @@ func requiredLiteral(re *syntax.Regexp) (text string, folded bool) {
 				text, folded = t, f
 			}
 		}
+	default:
 	}
 	return text, folded
 }

@@ -74,6 +74,7 @@ func (g *guard) shape() familyShape {
 		return shapeText
 	case guardCIDR:
 		return shapeCIDR
+	default:
 	}
 	return shapeOrder
 }
@@ -231,6 +232,7 @@ func (f *family) match(m *Machine, hits bitset) bool {
 		return true
 	case shapeCIDR:
 		return f.matchAddress(v, hits)
+	default:
 	}
 	f.floors.match(v, hits, true)
 	f.ceils.match(v, hits, false)

@@ -33,7 +33,7 @@ type judge struct {
 	queries map[string]*rego.PreparedEvalQuery // guarded by mu
 }
 
-func newJudge(cfg Config, doc map[string]any) (*judge, error) {
+func newJudge(ctx context.Context, cfg Config, doc map[string]any) (*judge, error) {
 	mods, err := parse(&cfg)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,6 @@ func newJudge(cfg Config, doc map[string]any) (*judge, error) {
 	if j.compiler.Compile(mods); j.compiler.Failed() {
 		return nil, fmt.Errorf("engine: %w", j.compiler.Errors)
 	}
-	ctx := context.Background() //nolint:forbidigo // an in-memory store does not block
 	j.store = inmem.NewFromObjectWithOpts(doc, inmem.OptReturnASTValuesOnRead(true))
 	if j.txn, err = j.store.NewTransaction(ctx); err != nil {
 		return nil, fmt.Errorf("engine: data: %w", err)

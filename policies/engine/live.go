@@ -217,7 +217,7 @@ func (w *Worker) judge(ctx context.Context, e Entry, in Input, r Result) (Result
 	}
 	want, err := w.gen.prog.Topdown(ctx, e, input)
 	if err != nil && final(err) {
-		return r, nil //nolint:nilerr // canceled while judging: the decision stands
+		return r, nil // canceled while judging: the decision stands
 	}
 	if err == nil && sameAST(r.AST(), want) {
 		return r, nil
@@ -298,28 +298,34 @@ func (w *Worker) judgeHits(ctx context.Context, input ast.Value, dst []Hit, from
 		if w.gen.distrust[e].Load() {
 			continue
 		}
+		hit := Hit{}
+		if i, ok := hits[e]; ok {
+			hit = dst[i]
+		}
 		want, err := w.gen.prog.Topdown(ctx, e, input)
 		if err != nil && final(err) {
-			return dst, nil //nolint:nilerr // as in judge
+			return dst, nil // as in judge
 		}
-		var got ast.Value
-		i, hit := hits[e]
-		if hit {
-			if dst[i].Err != nil && err != nil {
-				continue
-			}
-			got = dst[i].Value.AST()
+		if !agrees(&hit, want, err) {
+			w.differs(e, Difference{Input: input, Machine: hit.Value.AST(), Topdown: want, Err: err})
+			wrong = true
 		}
-		if err == nil && (sameAST(got, want) || (!hit && isFalseAST(want))) {
-			continue
-		}
-		w.differs(e, Difference{Input: input, Machine: got, Topdown: want, Err: err})
-		wrong = true
 	}
 	if !wrong {
 		return dst, nil
 	}
 	return w.rematch(ctx, input, dst[:from])
+}
+
+// agrees reports whether topdown's answer means the same hit, or none.
+func agrees(hit *Hit, want ast.Value, err error) bool {
+	if err != nil || hit.Err != nil {
+		return err != nil && hit.Err != nil
+	}
+	if !hit.Value.Defined() && isFalseAST(want) {
+		return true
+	}
+	return sameAST(hit.Value.AST(), want)
 }
 
 // rematch evaluates once more, without judging, now that topdown answers for the

@@ -11,9 +11,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-func revision(t testing.TB, n int) *Program {
-	t.Helper()
-	return mustLoad(t, Config{
+func revision(tb testing.TB, n int) *Program {
+	tb.Helper()
+	return mustLoad(tb, Config{
 		Modules:     map[string]string{"r.rego": fmt.Sprintf("package r\n\nanswer := {\"revision\": %d, \"twice\": input.x * %d}\n\nmatch if input.x > 1\n", n, n)},
 		Entrypoints: []string{"r/answer", "r/match"}, Revision: fmt.Sprint(n),
 	})

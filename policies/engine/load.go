@@ -83,7 +83,7 @@ func Load(ctx context.Context, cfg Config) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.judge, err = newJudge(cfg, doc); err != nil {
+	if p.judge, err = newJudge(ctx, cfg, doc); err != nil {
 		return nil, err
 	}
 	good, bad, err := planAll(ctx, cfg)

@@ -90,6 +90,7 @@ func (f *lowerFn) read(l ir.Local) int32 {
 		return k.n
 	case knownField:
 		return slotBase + k.n
+	default:
 	}
 	return r
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -58,7 +57,6 @@ type evalOptions struct {
 	setup  func(*topdown.BuiltinContext)
 	cancel topdown.Cancel
 	hook   print.Hook
-	seed   io.Reader
 }
 
 type memoEntry struct {
@@ -98,7 +96,7 @@ func (m *Machine) at(o int32, r []Value) *Value {
 
 // begin prepares the machine for one evaluation.
 func (m *Machine) begin(ctx context.Context, budget int) {
-	m.arena.reset()
+	m.reset()
 	m.stack.reset(keptChunks)
 	m.bits.reset()
 	m.ctx, m.fuel = ctx, budget

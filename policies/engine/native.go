@@ -227,6 +227,7 @@ func hasText(elems []Value) bool {
 		switch elems[i].k {
 		case kindText, KindArray, KindObject, KindSet:
 			return true
+		default:
 		}
 	}
 	return false
@@ -247,6 +248,7 @@ func list(v *Value) ([]Value, bool) {
 		return v.array().elems, true
 	case KindSet:
 		return v.set().elems, true
+	default:
 	}
 	return nil, false
 }
@@ -358,19 +360,10 @@ func inBlock(block netip.Prefix, text string) (Value, bool) {
 // the work now: constant regular expressions, globs and CIDR blocks.
 func (f *lowerFn) prepare(n int32, args []int32) {
 	s := &f.l.out.sites[n]
-	if s.native == nil && s.name != "regex.match" && s.name != "glob.match" {
+	if _, replaced := f.l.builtins[s.name]; replaced || len(args) == 0 || args[0] >= 0 {
 		return
 	}
-	if _, replaced := f.l.builtins[s.name]; replaced {
-		return
-	}
-	text := func(i int) (string, bool) {
-		if i >= len(args) || args[i] >= 0 || f.l.out.consts[^args[i]].k != KindString {
-			return "", false
-		}
-		return f.l.out.consts[^args[i]].text(), true
-	}
-	first, ok := text(0)
+	first, ok := f.l.out.consts[^args[0]].Str()
 	if !ok {
 		return
 	}
@@ -387,13 +380,17 @@ func (f *lowerFn) prepare(n int32, args []int32) {
 		}
 	case "net.cidr_contains":
 		if block, err := netip.ParsePrefix(first); err == nil {
-			s.native = func(_ *Machine, args []Value) (Value, bool) {
-				if args[1].k != KindString {
-					return Value{}, false
-				}
-				return inBlock(block, args[1].text())
-			}
+			s.native = blockMatcher(block)
 		}
+	}
+}
+
+func blockMatcher(block netip.Prefix) native {
+	return func(_ *Machine, args []Value) (Value, bool) {
+		if args[1].k != KindString {
+			return Value{}, false
+		}
+		return inBlock(block, args[1].text())
 	}
 }
 

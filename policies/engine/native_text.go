@@ -105,6 +105,7 @@ func nativeToNumber(_ *Machine, args []Value) (Value, bool) {
 	case KindString:
 		n, ok := plainInt(args[0].text())
 		return Int(n), ok
+	default:
 	}
 	return Value{}, false
 }

@@ -97,6 +97,7 @@ func falls(in *instr) bool {
 	switch in.op {
 	case opJump, opReturn, opSelect, opSegment:
 		return false
+	default:
 	}
 	return true
 }
@@ -107,6 +108,7 @@ func jumps(in *instr) bool {
 	case opJump, opDot, opLen, opEqual, opNotEqual, opIsArray, opIsObject, opIsSet, opDefined,
 		opUndefined, opNext, opCall, opBuiltin, opDynamic, opSelect, opSegment:
 		return true
+	default:
 	}
 	return false
 }
@@ -117,6 +119,7 @@ func defines(in *instr) (int32, bool) {
 	switch in.op {
 	case opMove, opReset, opMakeArray, opMakeObject, opMakeSet, opMerge, opEndWith:
 		return in.c, true
+	default:
 	}
 	return 0, false
 }
@@ -160,6 +163,7 @@ func eachOperand(in *instr, c *code, fn func(o int32)) {
 		for _, o := range c.dynamics[in.a].args {
 			fn(o)
 		}
+	default:
 	}
 }
 
@@ -175,15 +179,21 @@ func dropImplied(f *function, t *fieldTrie) {
 		for next < len(f.code) && f.code[next].op == opNop {
 			next++
 		}
-		if next == len(f.code) {
-			continue
-		}
-		after := &f.code[next]
-		inside := after.op == opDefined && after.a > slotBase && t.nodes[after.a-slotBase].parent == in.a-slotBase
-		compared := after.op == opEqual && ((after.a == in.a && after.b < 0) || (after.b == in.a && after.a < 0))
-		if after.f == in.f && (inside || compared) {
+		if next < len(f.code) && f.code[next].f == in.f && implies(&f.code[next], in.a, t) {
 			*in = instr{op: opNop}
 		}
+	}
+}
+
+// implies reports whether in can only be defined if the field slot is.
+func implies(in *instr, slot int32, t *fieldTrie) bool {
+	switch in.op {
+	case opDefined:
+		return in.a > slotBase && t.nodes[in.a-slotBase].parent == slot-slotBase
+	case opEqual:
+		return (in.a == slot && in.b < 0) || (in.b == slot && in.a < 0)
+	default:
+		return false
 	}
 }
 

@@ -120,6 +120,7 @@ func (v Value) Int() (i int64, ok bool) {
 		return int64(v.n), true
 	case kindText:
 		return ast.Number(v.text()).Int64()
+	default:
 	}
 	return 0, false
 }
@@ -132,6 +133,7 @@ func (v Value) Float() (f float64, ok bool) {
 		return float64(int64(v.n)), true
 	case kindText:
 		return ast.Number(v.text()).Float64()
+	default:
 	}
 	return 0, false
 }
@@ -185,6 +187,7 @@ func equal(a, b *Value) bool {
 		return equalObjects(a.object(), b.object())
 	case KindSet:
 		return equalSets(a.set(), b.set())
+	default:
 	}
 	return true
 }
@@ -218,6 +221,7 @@ func compare(a, b *Value) int {
 		x.sort()
 		y.sort()
 		return compareSlices(x.elems, y.elems)
+	default:
 	}
 	return 0
 }
@@ -260,6 +264,7 @@ func hashOf(v *Value) uint64 {
 		return v.object().hash()
 	case KindSet:
 		return v.set().hash()
+	default:
 	}
 	return mix(uint64(v.k)<<32 ^ v.n)
 }
