@@ -232,7 +232,13 @@ func (w *writer) session(base, x *session) {
 	if x.approx {
 		flags |= 2
 	}
+	if x.sk != nil {
+		flags |= 4
+	}
 	w.byte(flags)
+	if x.sk != nil {
+		w.sketch(x.sk)
+	}
 	w.marks(base.marks, x.marks)
 	if x.fixed {
 		w.mark(&x.trigger, nil)
@@ -259,6 +265,9 @@ func (r *reader) session(base *session) session {
 	x.start, x.trig, x.post = int(r.uint()), int(r.uint())-1, uint32(r.uint())
 	flags := r.byte()
 	x.fixed, x.approx = flags&1 != 0, flags&2 != 0
+	if flags&4 != 0 {
+		x.sk = r.sketch()
+	}
 	x.marks = r.marks(base.marks)
 	if x.fixed {
 		x.trigger = r.mark(nil)

@@ -69,6 +69,9 @@ func (k *key) fallsDue(r *rule) pipeline.Millis {
 func (k *key) clone() *key {
 	c := *k
 	c.sessions = slices.Clone(k.sessions)
+	for i := range c.sessions {
+		c.sessions[i].sk = c.sessions[i].sk.clone()
+	}
 	return &c
 }
 

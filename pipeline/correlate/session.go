@@ -35,7 +35,8 @@ type session struct {
 	bytes   int // of the first weighed marks
 	weighed int
 	told    told
-	win     window // derived; nil: build it when it is needed
+	sk      *sketch // of the values, where c.sketched
+	win     window  // derived; nil: build it when it is needed
 }
 
 // told is what was last said about the session's alert.
@@ -79,6 +80,9 @@ func (x *session) evidence() []mark {
 // add puts m where it belongs and judges the condition anew. It reports whether evidence
 // changed; false means that a signal was at most counted.
 func (x *session) add(c *Correlation, m mark) bool {
+	if c.sketched() {
+		return x.addSketched(c, m)
+	}
 	x.first, x.last = min(x.first, m.at), max(x.last, m.at)
 	i, dup := slices.BinarySearchFunc(x.marks, m, func(a, b mark) int {
 		if a.id == b.id && a.at == b.at && a.step == b.step {
@@ -112,7 +116,7 @@ func (x *session) add(c *Correlation, m mark) bool {
 	case x.trig < 0:
 		x.push(c, i)
 	}
-	x.cut()
+	x.cut(c)
 	return true
 }
 
@@ -144,7 +148,7 @@ func (x *session) fire(start, trig int) {
 
 // cut forgets what no later decision can need: marks behind the evidence, which are then
 // only counted, and the oldest ones of a session that has grown too large.
-func (x *session) cut() {
+func (x *session) cut(c *Correlation) {
 	if x.fired() {
 		if n := x.room(); len(x.marks) > n {
 			x.post += uint32(len(x.marks) - n)
@@ -153,10 +157,35 @@ func (x *session) cut() {
 		}
 		return
 	}
-	if len(x.marks) > maxMarks {
-		x.drop(maxMarks / 4)
-		x.approx = true
+	most := maxMarks
+	if c.Type == ValueCount {
+		most *= 2 // so that thinning out is worth it
 	}
+	if len(x.marks) > most {
+		x.approx = true
+		if c.Type == ValueCount {
+			x.thin()
+		}
+		if len(x.marks) > maxMarks {
+			x.drop(maxMarks / 4)
+		}
+	}
+}
+
+// thin keeps the newest mark of each value: no window to come can tell the difference. So
+// up to maxMarks different values are counted exactly, however often each comes.
+func (x *session) thin() {
+	newest := make(map[string]int, maxMarks)
+	for i := range x.marks {
+		newest[x.marks[i].value] = i
+	}
+	kept := make([]mark, 0, len(newest))
+	for i := range x.marks {
+		if newest[x.marks[i].value] == i {
+			kept = append(kept, x.marks[i])
+		}
+	}
+	x.marks, x.win, x.weighed = kept, nil, -1
 }
 
 func (x *session) drop(n int) {
@@ -195,12 +224,22 @@ func (x *session) join(c *Correlation, y *session) {
 	case fixed:
 		x.marks = slices.Concat(x.marks, y.marks)
 		x.post = y.post
+	case c.sketched():
+		x.marks = slices.Concat(x.marks, y.marks)
+		x.post += y.post
+		if x.sk != nil && y.sk != nil {
+			x.sk.merge(y.sk)
+		}
+		if y.fired() {
+			x.fixed, x.trigger, x.sk = true, y.trigger, nil
+		}
+		x.evidenceOnly()
 	default:
 		x.marks = slices.Concat(x.marks, y.marks)
 		x.post = y.post
 		x.rescan(c)
 	}
-	x.cut()
+	x.cut(c)
 }
 
 // remove takes the mark that is meant out again: the signal of a correlation whose trigger
@@ -221,9 +260,9 @@ func (x *session) remove(c *Correlation, meant func(mark) bool, at pipeline.Mill
 	if n := len(x.marks); n > 0 && x.post == 0 {
 		x.last = x.marks[n-1].at
 	}
-	if !x.fixed {
+	if !x.fixed && !c.sketched() {
 		x.rescan(c)
-		x.cut()
+		x.cut(c)
 	}
 }
 
@@ -233,7 +272,18 @@ func (x *session) size() int {
 	if x.weighed != len(x.marks) {
 		x.bytes, x.weighed = sizeOf(x.marks), len(x.marks)
 	}
+	if x.sk != nil {
+		return fixedSize + x.bytes + len(x.sk.bins)*(sketchSize+8)
+	}
 	return fixedSize + x.bytes
+}
+
+// evidenceOnly counts the marks that are more than evidence.
+func (x *session) evidenceOnly() {
+	if n := len(x.marks) - maxEvidence; n > 0 {
+		x.marks, x.weighed = slices.Clone(x.marks[:maxEvidence]), -1
+		x.post += uint32(n)
+	}
 }
 
 // size estimates the memory of m behind ms.

@@ -159,16 +159,16 @@ func TestFloodOfKeysDoesNotPushOutAHalfCompleteAttack(t *testing.T) {
 
 func TestSessionThatGrowsTooLargeForgetsItsOldestAndSaysSo(t *testing.T) {
 	t.Parallel()
-	st := stageOf(t, nil, documentOf(t, "n", "type: value_count; rules: [a]; timespan: 10h; condition: {field: v, gte: 3}"))
+	st := stageOf(t, nil, documentOf(t, "n", "type: value_sum; rules: [a]; timespan: 10h; condition: {field: v, gte: 2000000}"))
 	for i := range maxMarks + 10 {
 		s := sig("n", "g", i, time.Duration(i)*time.Second)
-		s.Fields = map[string]string{"v": "same"}
+		s.Fields = map[string]string{"v": "1"}
 		process(t, st, s)
 	}
 	var facts []pipeline.Fact
 	for i := range 2 {
 		s := sig("n", "g", 10_000+i, 2*time.Hour)
-		s.Fields = map[string]string{"v": fmt.Sprint(i)}
+		s.Fields = map[string]string{"v": fmt.Sprint(i * 3000000)}
 		facts = append(facts, process(t, st, s)...)
 	}
 	if len(facts) != 1 || !slices.Contains(facts[0].Alert.Flags, "approximate") || st.Stats().Forgotten == 0 {

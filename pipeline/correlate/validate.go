@@ -94,6 +94,7 @@ func (c *Correlation) validateParts(bad func(wrong bool, format string, args ...
 	bad(c.Type == EventCount && c.Cond.Min > maxMarks, "event_count: at most %d", maxMarks)
 	bad(c.Type != Absence && (c.Source != "" || c.Alive != 0), "source and alive are for absence")
 	bad(c.Alive > 24*time.Hour, "alive: at most 1d")
+	bad(c.Type == ValueCount && !c.rising() && c.Cond.Min > maxMarks, "value_count: a range or an equality of more than %d is not counted", maxMarks)
 	for alias, by := range c.Aliases {
 		bad(!slices.Contains(c.GroupBy, alias) && !slices.Contains(c.Fields, alias), "alias %q is not used", alias)
 		for _, r := range c.Rules {
