@@ -44,6 +44,7 @@ type ParamSpec struct {
 type Action struct {
 	Intent    ID // idempotency key for the vendor
 	Attempt   uint16
+	Cycle     uint16 // of the intent's life: grows when its effect is wanted anew or for longer; with Intent the key of one effect
 	Tenant    string
 	Incident  ID
 	Name      string

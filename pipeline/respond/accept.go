@@ -55,7 +55,11 @@ func (p *pass) present(l *lease, in *pipeline.Intent, appended pipeline.Millis) 
 
 // begin starts a lease, or starts one again that ended without its effect.
 func (p *pass) begin(l *lease, in *pipeline.Intent, appended pipeline.Millis) {
-	*l = lease{Intent: *in, Seq: l.Seq, Call: l.Call, State: stateQueued, Decided: appended}
+	cycle := l.Cycle
+	if l.State != "" {
+		cycle++
+	}
+	*l = lease{Intent: *in, Seq: l.Seq, Call: l.Call, Cycle: cycle, State: stateQueued, Decided: appended}
 	spec, known := p.spec(in)
 	connector := p.actions[in.Connector]
 	switch {

@@ -78,6 +78,9 @@ func (p *pass) enter(l *lease, state string) {
 	if state == stateUndoing {
 		patience = duration(p.cfg.UndoFor)
 	}
+	if state == stateRenewing {
+		l.Cycle++ // longer is something else than before
+	}
 	l.State, l.Attempt, l.Until = state, 0, p.now.Add(patience)
 	p.call(l)
 }
@@ -114,7 +117,7 @@ func (p *pass) call(l *lease) {
 func (p *pass) action(l *lease) pipeline.Action {
 	in := &l.Intent
 	a := pipeline.Action{
-		Intent: in.ID, Attempt: l.Attempt, Tenant: in.Tenant, Incident: in.Incident, Name: in.Action, Target: in.Target,
+		Intent: in.ID, Attempt: l.Attempt, Cycle: l.Cycle, Tenant: in.Tenant, Incident: in.Incident, Name: in.Action, Target: in.Target,
 		Params: in.Params, Text: in.Text, Priority: in.Priority, VendorRef: l.Ref, Demo: slices.Contains(in.Flags, "demo"),
 	}
 	if l.Expires != 0 {

@@ -38,6 +38,7 @@ type lease struct {
 	Call    uint64           `json:"call"`    // number of the last call
 	Waiting bool             `json:"waiting"` // that call was started and did not come back
 	Attempt uint16           `json:"attempt"` // tries in this state, the one under way included
+	Cycle   uint16           `json:"cycle"`   // grows with each effect that is not a repetition, see pipeline.Action
 	Tries   uint16           `json:"tries"`   // calls to bring it about, ever
 	Tried   bool             `json:"tried"`   // a call that may have brought the effect about was started
 	Already bool             `json:"already"` // it was in place before us

@@ -246,3 +246,26 @@ func TestLeaseThatEndedIsForgotten(t *testing.T) {
 		t.Errorf("state of %d bytes, want %d", got, empty)
 	}
 }
+
+func TestEffectThatIsWantedOnceMoreIsANewOne(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, pipeline.IdemState)
+	f := func(what string, cycle uint16) {
+		t.Helper()
+		if got := r.product.cycle; got != cycle {
+			t.Errorf("%s: cycle %d, want %d", what, got, cycle)
+		}
+	}
+	r.give(intent("a", target))
+	f("first", 0)
+	r.give(intent("a", target, absent))
+	r.give(intent("a", target, func(in *pipeline.Intent) { in.Revision = 3 }))
+	f("wanted again", 1)
+	r.effects(target, 2)
+	r.give(intent("a", target, func(in *pipeline.Intent) { in.Revision, in.TTL = 4, 7200 }))
+	f("extended", 2)
+	r.product.script = []string{"ok", "mute"}
+	r.give(intent("b", "203.0.113.9"))
+	r.pass(5)
+	f("in doubt, then found", 0)
+}

@@ -93,6 +93,9 @@ func (p *pass) checked(l *lease, r result) {
 		p.poll(l, r.after)
 	case pipeline.StateAbsent:
 		p.tell(l, r.says(pipeline.PhaseCheck, pipeline.StateAbsent))
+		if l.Tried {
+			l.Cycle++ // it did not come about, or is gone: not a repetition
+		}
 		p.attempt(l, r)
 	default: // it cannot tell
 		if l.Tried && !p.repeatable(l) {
@@ -256,6 +259,7 @@ func (p *pass) verified(l *lease, r result) {
 	case pipeline.StateAbsent:
 		if int(l.Tries) < p.cfg.MaxAttempts && !l.Release {
 			l.State = stateApplying
+			l.Cycle++
 			p.again(l, r.after)
 			return
 		}

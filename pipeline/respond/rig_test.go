@@ -30,6 +30,7 @@ type product struct {
 	seen     map[pipeline.ID]bool
 	calls    []string
 	restored bool
+	cycle    uint16 // of the last Apply
 }
 
 func (p *product) Actions() []pipeline.ActionSpec {
@@ -88,6 +89,7 @@ func (p *product) Check(_ context.Context, a pipeline.Action) (pipeline.State, e
 }
 
 func (p *product) Apply(_ context.Context, a pipeline.Action) (pipeline.State, error) {
+	p.cycle = a.Cycle
 	return p.do(a, "apply", func() {
 		if p.idem == pipeline.IdemExternalID && p.seen[a.Intent] {
 			return

@@ -102,11 +102,14 @@ func conform(t *testing.T, r pipeline.Responder, spec *pipeline.ActionSpec, targ
 	if spec.Undo {
 		do("Undo of what is absent", undo, pipeline.StateAbsent)
 	}
-	do("Apply", apply, pipeline.StateInPlace)
-	state("after Apply", pipeline.StateInPlace)
-	if spec.Undo {
-		do("Undo", undo, pipeline.StateAbsent)
-		state("after Undo", pipeline.StateAbsent)
+	for range 2 {
+		a.Cycle++
+		do("Apply", apply, pipeline.StateInPlace)
+		state("after Apply", pipeline.StateInPlace)
+		if spec.Undo {
+			do("Undo", undo, pipeline.StateAbsent)
+			state("after Undo", pipeline.StateAbsent)
+		}
 	}
 	concurrently(t, r, a)
 }

@@ -204,11 +204,11 @@ func (v *Vendor) carryOut(id, verb, what string) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
-	case verb == "check":
+	case verb == "check", v.seen[id]:
 	case verb == "undo":
 		v.inPlace[what] = false
-	case !v.seen[id] || !v.inPlace[what]:
-		if !v.seen[id] {
+	default:
+		if !v.inPlace[what] {
 			v.effects[what]++
 		}
 		v.inPlace[what] = true

@@ -4,7 +4,8 @@
 // A delivery is a JSON object with the verb (apply, check or undo), the action and its
 // target. Its headers are
 //
-//	Riposte-Id         id of the intent, with "/undo" or "/check" behind it for these verbs
+//	Riposte-Id         id of the intent, "/<n>" behind it when its effect is wanted for the
+//	                   n-th time anew, and "/undo" or "/check" behind that for these verbs
 //	Idempotency-Key    the same, unless the receiver is declared not to know it
 //	Riposte-Timestamp  seconds since 1970
 //	Riposte-Signature  v1=<hex>;key=<id>, for each active key, separated by ", "
@@ -169,7 +170,7 @@ func (s *Sink) deliver(ctx context.Context, verb string, a *pipeline.Action, sil
 	if err != nil {
 		return pipeline.State{}, pipeline.AsReject(reasonRequest, fmt.Errorf("webhook: %w", err))
 	}
-	s.sign(req, verb, a.Intent, body)
+	s.sign(req, verb, a, body)
 	res, err := s.client.Do(req)
 	if err != nil {
 		return pipeline.State{}, classify(err, sent.Load())
@@ -200,8 +201,11 @@ func encode(verb string, a *pipeline.Action) ([]byte, error) {
 	return body, nil
 }
 
-func (s *Sink) sign(req *http.Request, verb string, intent pipeline.ID, body []byte) {
-	id := intent.String()
+func (s *Sink) sign(req *http.Request, verb string, a *pipeline.Action, body []byte) {
+	id := a.Intent.String()
+	if a.Cycle > 0 {
+		id += "/" + strconv.Itoa(int(a.Cycle))
+	}
 	if verb != verbApply {
 		id += "/" + verb
 	}
