@@ -18,7 +18,7 @@ type Input struct {
 }
 
 // Lag returns how many partitions of the inputs hold committed records that their group
-// has not committed yet, or an open transaction. Zero means that the groups are at the end.
+// has not committed yet; while a transaction is open on any of an input's, it counts one. Zero means that the groups are at the end.
 // A difference of offsets would not tell: the markers of transactions are offsets too.
 func Lag(ctx context.Context, k Kafka, inputs ...Input) (int, error) {
 	adm, err := k.admin()
@@ -48,43 +48,27 @@ func lagOf(ctx context.Context, k Kafka, adm *kadm.Client, in Input) (int, error
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // a group that never was has committed nothing
 		return 0, err
 	}
-	starts, err := adm.ListStartOffsets(ctx, topics...)
-	if err != nil {
-		return 0, err
-	}
-	stable, err := adm.ListCommittedOffsets(ctx, topics...)
-	if err != nil {
-		return 0, err
-	}
 	ends, err := adm.ListEndOffsets(ctx, topics...)
 	if err != nil {
 		return 0, err
 	}
-	behind := 0
-	unread := make(map[tp]span)
-	for topic, partitions := range ends {
-		for n, end := range partitions {
-			id := tp{topic, n}
-			lso, err := listed(stable, id)
-			if err != nil {
-				return 0, err
-			}
-			start, err := listed(starts, id)
-			if err != nil {
-				return 0, err
-			}
-			if lso < end.Offset {
-				behind++
-				continue
-			}
-			if o, ok := committed.Lookup(topic, n); ok && o.At >= 0 {
-				start = max(start, o.At)
-			}
-			unread[id] = span{start, lso}
+	var all []tp
+	ends.Each(func(o kadm.ListedOffset) { all = append(all, tp{o.Topic, o.Partition}) })
+	spans, open, err := bounds(ctx, adm, topics, all)
+	if err != nil {
+		return 0, err
+	}
+	if open != nil {
+		return 1, nil
+	}
+	for id, s := range spans {
+		if o, ok := committed.Lookup(id.topic, id.partition); ok && o.At >= 0 {
+			s.from = max(s.from, o.At)
+			spans[id] = s
 		}
 	}
-	data, err := readSpans(ctx, k, unread, func(tp, *kgo.Record) error { return errData })
-	return behind + len(data), err
+	data, err := readSpans(ctx, k, spans, func(tp, *kgo.Record) error { return errData })
+	return len(data), err
 }
 
 // Drained waits until every group is at the end of its input and busy, if it is given,

@@ -51,6 +51,20 @@ func newSession(ctx context.Context, l *Lane) (*session, error) {
 	if err := s.endFormer(ctx); err != nil {
 		return nil, err
 	}
+	opts, err := s.options()
+	if err != nil {
+		return nil, err
+	}
+	if s.gts, err = kgo.NewGroupTransactSession(opts...); err != nil {
+		return nil, fmt.Errorf("kafka client: %w", err)
+	}
+	s.adm = kadm.NewClient(s.gts.Client())
+	return s, nil
+}
+
+// options returns what the session's client is made with.
+func (s *session) options() ([]kgo.Opt, error) {
+	c := &s.l.cfg
 	opts, err := c.Kafka.options()
 	if err != nil {
 		return nil, err
@@ -59,19 +73,14 @@ func newSession(ctx context.Context, l *Lane) (*session, error) {
 	for i, t := range c.Topics {
 		topics[i] = c.Kafka.Topic(t)
 	}
+	opts = append(opts, s.timing()...)
 	opts = append(opts,
-		kgo.ClientID("riposte-"+l.label),
+		kgo.ClientID("riposte-"+s.l.label),
 		kgo.ConsumerGroup(Group(c.Kafka, c.Stage)),
 		kgo.InstanceID(s.member()),
 		kgo.TransactionalID(s.transactional()),
 		kgo.ConsumeTopics(topics...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
-		kgo.SessionTimeout(c.SessionTimeout),
-		// A rebalance waits this long for members that died in the middle of it, and no member
-		// can commit meanwhile. Ours come to the join within a transaction.
-		kgo.RebalanceTimeout(c.SessionTimeout),
-		kgo.HeartbeatInterval(min(c.SessionTimeout/6, 3*time.Second)),
-		kgo.TransactionTimeout(c.TransactionTimeout),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
@@ -84,17 +93,26 @@ func newSession(ctx context.Context, l *Lane) (*session, error) {
 		kgo.AdjustFetchOffsetsFn(s.assigned),
 		kgo.OnPartitionsRevoked(s.revoked),
 		kgo.OnPartitionsLost(s.revoked),
-		kgo.WithLogger(kafkaLog{l.log}),
+		kgo.WithLogger(kafkaLog{s.l.log}),
 	)
-	if l.m.reg != nil {
+	if s.l.m.reg != nil {
 		labels := prometheus.Labels{"stage": c.Stage, "lane": strconv.Itoa(c.Lane)}
-		opts = append(opts, kgo.WithHooks(kprom.NewMetrics("riposte_kafka", kprom.Registerer(prometheus.WrapRegistererWith(labels, l.m.reg)))))
+		opts = append(opts, kgo.WithHooks(kprom.NewMetrics("riposte_kafka", kprom.Registerer(prometheus.WrapRegistererWith(labels, s.l.m.reg)))))
 	}
-	if s.gts, err = kgo.NewGroupTransactSession(opts...); err != nil {
-		return nil, fmt.Errorf("kafka client: %w", err)
+	return opts, nil
+}
+
+// timing returns the options that say how long who waits for whom.
+func (s *session) timing() []kgo.Opt {
+	c := &s.l.cfg
+	return []kgo.Opt{
+		kgo.SessionTimeout(c.SessionTimeout),
+		// A rebalance waits this long for members that died in the middle of it, and no member
+		// can commit meanwhile. Ours come to the join within a transaction.
+		kgo.RebalanceTimeout(c.SessionTimeout),
+		kgo.HeartbeatInterval(min(c.SessionTimeout/6, 3*time.Second)),
+		kgo.TransactionTimeout(c.TransactionTimeout),
 	}
-	s.adm = kadm.NewClient(s.gts.Client())
-	return s, nil
 }
 
 // ensureState creates the state topics that are missing and refuses others than the input

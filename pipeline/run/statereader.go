@@ -114,18 +114,7 @@ func topicsOf(parts []tp) []string {
 // Every transaction ends with a control record, so the last offset of a partition on which
 // no transaction is open is seen even if the data before it was aborted.
 func readSpans(ctx context.Context, k Kafka, spans map[tp]span, visit func(tp, *kgo.Record) error) (refused map[tp]error, err error) {
-	at := make(map[string]map[int32]kgo.Offset)
-	left := 0
-	for p, s := range spans {
-		if s.from >= s.to {
-			continue
-		}
-		if at[p.topic] == nil {
-			at[p.topic] = make(map[int32]kgo.Offset)
-		}
-		at[p.topic][p.partition] = kgo.NewOffset().At(s.from)
-		left++
-	}
+	at, left := startsOf(spans)
 	if left == 0 {
 		return nil, nil
 	}
@@ -166,4 +155,21 @@ func readSpans(ctx context.Context, k Kafka, spans map[tp]span, visit func(tp, *
 		})
 	}
 	return refused, nil
+}
+
+// startsOf returns where to start reading the spans that hold anything, and how many those
+// are.
+func startsOf(spans map[tp]span) (at map[string]map[int32]kgo.Offset, n int) {
+	at = make(map[string]map[int32]kgo.Offset)
+	for p, s := range spans {
+		if s.from >= s.to {
+			continue
+		}
+		if at[p.topic] == nil {
+			at[p.topic] = make(map[int32]kgo.Offset)
+		}
+		at[p.topic][p.partition] = kgo.NewOffset().At(s.from)
+		n++
+	}
+	return at, n
 }
