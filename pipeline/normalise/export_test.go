@@ -1,35 +1,6 @@
 package normalise
 
-import (
-	"errors"
-	"unicode/utf8"
-
-	"github.com/riposte-sec/riposte/pipeline"
-)
-
-// NewParser returns the parser of a source for tests: it checks a record and reads the text
-// of every value that the mapping asks for, and tells how many there are, -1 if the record is
-// refused.
-func NewParser(c *Compiled, source string) (func(p []byte) int, error) {
-	s, ok := c.Stage(source).(*Stage)
-	if !ok {
-		return nil, errors.New("unknown source")
-	}
-	var arena pipeline.Arena
-	return func(p []byte) int {
-		arena.Reset()
-		if !utf8.Valid(p) || s.scan.scan(p, s.plan.root, &arena) == nil {
-			return -1
-		}
-		found := 0
-		for slot := range s.scan.slots {
-			if s.text(slot) != "" {
-				found++
-			}
-		}
-		return found
-	}, nil
-}
+import "github.com/riposte-sec/riposte/pipeline"
 
 // Structure is what the scanner finds out about a record of any shape.
 type Structure struct {

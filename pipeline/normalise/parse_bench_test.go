@@ -113,20 +113,20 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-func parser(tb testing.TB, source string) func([]byte) int {
+func parser(tb testing.TB, source string) *normalise.Parser {
 	tb.Helper()
-	parse, err := normalise.NewParser(compile(tb), source)
-	if err != nil {
-		tb.Fatal(err)
+	p, ok := compile(tb).Parser(source)
+	if !ok {
+		tb.Fatalf("no source %q", source)
 	}
-	return parse
+	return p
 }
 
-func parseAll(tb testing.TB, parse func([]byte) int, c corpus) {
+func parseAll(tb testing.TB, p *normalise.Parser, c corpus) {
 	tb.Helper()
 	for _, line := range c.lines {
-		if parse(line) < 0 {
-			tb.Fatalf("refused %s", line)
+		if _, reason := p.Parse(line); reason != "" {
+			tb.Fatalf("%s: %s", reason, line)
 		}
 	}
 }

@@ -193,6 +193,27 @@ func TestIdentityComesFromTheVendorOrThePlace(t *testing.T) {
 	}
 }
 
+func TestParserTellsWhatAMappingSees(t *testing.T) {
+	t.Parallel()
+	c, err := normalise.New([]pipeline.Format{formatOf("fields: {message: a, status: b.c, status_code: d}\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, ok := c.Parser("test")
+	if _, other := c.Parser("nobody"); !ok || other {
+		t.Fatalf("got %v for a source, %v for none", ok, other)
+	}
+	f := func(in string, found int, reason string) {
+		t.Helper()
+		if n, r := p.Parse([]byte(in)); n != found || r != reason {
+			t.Errorf("%s: got %d %q, want %d %q", in, n, r, found, reason)
+		}
+	}
+	f(`{"a":"x\n","b":{"c":1},"e":2}`, 2, "")
+	f(`{"b":[],"d":null}`, 0, "")
+	f(`{"a":"x"`, 0, normalise.ReasonSyntax)
+}
+
 func TestCostlyFormsAreRemembered(t *testing.T) {
 	t.Parallel()
 	c, err := normalise.New([]pipeline.Format{formatOf("fields: {query.hostname: q}\nentities: [{kind: domain, role: query, field: query.hostname}]\n")})
