@@ -41,6 +41,7 @@ whole := input
 `
 
 func shop(tb testing.TB, strict bool, l Limits) *Program {
+	tb.Helper()
 	return mustLoad(tb, Config{
 		Modules:     map[string]string{"shop.rego": shopPolicy},
 		Data:        []byte(`{"reasons": {"admin": "power", "owner": 1.50}}`),

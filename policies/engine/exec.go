@@ -4,7 +4,7 @@ import "cmp"
 
 // exec runs f on the registers r. The result is undefined if f returns nothing.
 //
-//nolint:gocyclo // the machine is one switch: a call per instruction costs more than the instruction
+//nolint:gocyclo,funlen // the machine is one switch: a call per instruction costs more than the instruction
 func (m *Machine) exec(f *function, r []Value) (Value, error) {
 	code := f.code
 	base := len(m.its)
@@ -311,6 +311,7 @@ func (it *iterator) over(v *Value) {
 		s := v.set()
 		s.sort()
 		it.keys, it.vals = s.elems, s.elems
+	default:
 	}
 }
 

@@ -362,6 +362,7 @@ func members(v *Value) []Value {
 		return v.set().elems
 	case KindObject:
 		return v.object().vals
+	default:
 	}
 	return nil
 }

@@ -139,6 +139,7 @@ func nativeMember(_ *Machine, args []Value) (Value, bool) {
 				return Bool(true), true
 			}
 		}
+	default:
 	}
 	return Bool(false), true
 }
