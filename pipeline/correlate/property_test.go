@@ -186,8 +186,15 @@ func (d *driver) play(recs []pipeline.Record, chaos *rand.Rand) {
 			n = min(n, 1+chaos.IntN(60))
 		}
 		process := func(b *pipeline.Batch) error {
-			b.In = recs[:n]
-			return d.stage.Process(d.t.Context(), b)
+			b.In = slices.Clone(recs[:n])
+			for i := range b.In {
+				b.In[i].Value = slices.Clone(b.In[i].Value)
+			}
+			err := d.stage.Process(d.t.Context(), b)
+			for i := range b.In { // the stage may keep nothing of it
+				clear(b.In[i].Value)
+			}
+			return err
 		}
 		if chaos != nil {
 			d.disturb(process, chaos.IntN(8))

@@ -84,7 +84,7 @@ func (c *Correlation) validate() error {
 	return errors.Join(errs...)
 }
 
-// validateParts checks what belongs to single types, and fills in defaults.
+// validateParts checks what belongs to single types, and fills in their defaults.
 func (c *Correlation) validateParts(bad func(wrong bool, format string, args ...any)) {
 	bad(needs[c.Type].number && c.Cond.Holds(0) && c.Cond.Rising(), "condition holds for zero already")
 	bad(c.Type == ValuePercentile && c.Percentile == 0, "value_percentile: condition.percentile is required")
@@ -95,6 +95,12 @@ func (c *Correlation) validateParts(bad func(wrong bool, format string, args ...
 	bad(c.Type != Absence && (c.Source != "" || c.Alive != 0), "source and alive are for absence")
 	bad(c.Alive > 24*time.Hour, "alive: at most 1d")
 	bad(c.Type == ValueCount && !c.rising() && c.Cond.Min > maxMarks, "value_count: a range or an equality of more than %d is not counted", maxMarks)
+	c.validateNames(bad)
+	c.fillDefaults()
+}
+
+// validateNames checks aliases and weights, which name rules and fields of the document.
+func (c *Correlation) validateNames(bad func(wrong bool, format string, args ...any)) {
 	for alias, by := range c.Aliases {
 		bad(!slices.Contains(c.GroupBy, alias) && !slices.Contains(c.Fields, alias), "alias %q is not used", alias)
 		for _, r := range c.Rules {
@@ -105,6 +111,9 @@ func (c *Correlation) validateParts(bad func(wrong bool, format string, args ...
 		bad(!slices.Contains(c.Rules, r), "weights: %q is none of the rules", r)
 		bad(c.Weights[r] < 0, "weights: %q is negative", r)
 	}
+}
+
+func (c *Correlation) fillDefaults() {
 	if c.Type == Risk && c.HalfLife == 0 {
 		c.HalfLife = c.Span / 4
 	}
