@@ -112,7 +112,8 @@ func topicsOf(parts []tp) []string {
 // refused. Any other error means that the spans were not read.
 //
 // Every transaction ends with a control record, so the last offset of a partition on which
-// no transaction is open is seen even if the data before it was aborted.
+// no transaction is open is seen even if the data before it was aborted; abortedTail tells
+// of the exception.
 func readSpans(ctx context.Context, k Kafka, spans map[tp]span, visit func(tp, *kgo.Record) error) (refused map[tp]error, err error) {
 	at, left := startsOf(spans)
 	if left == 0 {
@@ -131,10 +132,17 @@ func readSpans(ctx context.Context, k Kafka, spans map[tp]span, visit func(tp, *
 	}
 	defer cl.Close()
 	refused = make(map[tp]error)
-	done := make(map[tp]bool, left)
+	done, next := make(map[tp]bool, left), make(map[tp]int64, left)
 	for len(done) < left {
-		fetches := cl.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
+		short, cancel := context.WithTimeout(ctx, readStall)
+		fetches := cl.PollFetches(short)
+		stalled := short.Err() != nil && ctx.Err() == nil
+		cancel()
+		if stalled {
+			if err := skipAborted(ctx, cl, spans, next, done); err != nil {
+				return nil, err
+			}
+		} else if err := fetches.Err(); err != nil {
 			return nil, err
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
@@ -149,7 +157,7 @@ func readSpans(ctx context.Context, k Kafka, spans map[tp]span, visit func(tp, *
 					return
 				}
 			}
-			if r.Offset+1 >= spans[p].to {
+			if next[p] = r.Offset + 1; next[p] >= spans[p].to {
 				done[p] = true
 			}
 		})
@@ -172,4 +180,21 @@ func startsOf(spans map[tp]span) (at map[string]map[int32]kgo.Offset, n int) {
 		n++
 	}
 	return at, n
+}
+
+// skipAborted marks the spans as done of which all that is left was aborted.
+func skipAborted(ctx context.Context, cl *kgo.Client, spans map[tp]span, next map[tp]int64, done map[tp]bool) error {
+	for p, s := range spans {
+		if s.from >= s.to || done[p] {
+			continue
+		}
+		aborted, err := abortedTail(ctx, cl, p, span{max(s.from, next[p]), s.to})
+		if err != nil {
+			return err
+		}
+		if aborted {
+			done[p] = true
+		}
+	}
+	return nil
 }

@@ -1,0 +1,67 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// readStall is how long a reader of spans gets nothing before it asks why.
+const readStall = 500 * time.Millisecond
+
+// txnBatch is the bit of a batch's attributes that says that it is part of a transaction.
+const txnBatch = 0x10
+
+// abortedTail reports whether everything in s was aborted, so that a reader of committed
+// records never sees it. Apache Kafka ends each aborted transaction with a control record,
+// which a reader does see. kfake aborts the transactions that were open when it was killed
+// without writing one: a reader that waits for the last offset would wait for ever.
+func abortedTail(ctx context.Context, cl *kgo.Client, p tp, s span) (bool, error) {
+	meta, err := kadm.NewClient(cl).Metadata(ctx, p.topic)
+	if err != nil {
+		return false, fmt.Errorf("metadata of %s: %w", p.topic, err)
+	}
+	req := kmsg.NewPtrFetchRequest()
+	req.MinBytes, req.MaxBytes, req.MaxWaitMillis, req.IsolationLevel = 1, 2*MaxRecordBytes, 100, 1
+	topic := kmsg.NewFetchRequestTopic()
+	topic.Topic, topic.TopicID = p.topic, meta.Topics[p.topic].ID
+	part := kmsg.NewFetchRequestTopicPartition()
+	part.Partition, part.FetchOffset, part.PartitionMaxBytes = p.partition, s.from, 2*MaxRecordBytes
+	topic.Partitions = append(topic.Partitions, part)
+	req.Topics = append(req.Topics, topic)
+	resp, err := req.RequestWith(ctx, cl.Broker(int(meta.Topics[p.topic].Partitions[p.partition].Leader)))
+	if err != nil {
+		return false, fmt.Errorf("fetch the end of %s[%d]: %w", p.topic, p.partition, err)
+	}
+	for _, t := range resp.Topics {
+		for _, got := range t.Partitions {
+			return got.ErrorCode == 0 && allAborted(got, s.to), nil
+		}
+	}
+	return false, nil
+}
+
+// allAborted reports whether all batches below end belong to aborted transactions.
+func allAborted(p kmsg.FetchResponseTopicPartition, end int64) bool {
+	next := int64(-1)
+	for raw := p.RecordBatches; len(raw) > 0; {
+		var b kmsg.RecordBatch
+		if err := b.ReadFrom(raw); err != nil {
+			break // the last batch may be cut by the size of the answer
+		}
+		aborted := b.Attributes&txnBatch != 0 && slices.ContainsFunc(p.AbortedTransactions, func(a kmsg.FetchResponseTopicPartitionAbortedTransaction) bool {
+			return a.ProducerID == b.ProducerID && a.FirstOffset <= b.FirstOffset
+		})
+		if !aborted {
+			return false
+		}
+		next = b.FirstOffset + int64(b.LastOffsetDelta) + 1
+		raw = raw[12+int(b.Length):] // offset and length stand before what length counts
+	}
+	return next >= end
+}
