@@ -77,7 +77,7 @@ func loadPolicy(ctx context.Context, fsys fs.FS, folder, revision, document stri
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", folder, err)
 	}
-	return decide.NewTopdown(ctx, revision, document, modules, data)
+	return decide.NewEngine(ctx, revision, document, modules, data, nil)
 }
 
 // Matcher makes a matcher over the detections. It is for one goroutine.
