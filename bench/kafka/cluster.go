@@ -211,7 +211,7 @@ func (c *Cluster) ready(ctx context.Context, i int) error {
 		return fmt.Errorf("kafka %d: %w", n.id, err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("not ready in 2 minutes"))
+	ctx, cancel := context.WithTimeoutCause(ctx, 5*time.Minute, errors.New("not ready in 5 minutes"))
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

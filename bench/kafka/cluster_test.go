@@ -52,7 +52,7 @@ func TestAcknowledgedRecordsOutliveKill9(t *testing.T) {
 	needInstalled(t)
 	c := start(t, 1)
 	cl := client(t, c)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	if _, err := kadm.NewClient(cl).CreateTopic(ctx, 1, 1, nil, "t"); err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestThreeBrokersServeWithOneKilled(t *testing.T) {
 	needInstalled(t)
 	c := start(t, 3)
 	cl := client(t, c)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	if _, err := kadm.NewClient(cl).CreateTopic(ctx, 3, 3, nil, "t"); err != nil {
 		t.Fatal(err)
