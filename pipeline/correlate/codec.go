@@ -70,7 +70,17 @@ func (r *reader) int() int64 {
 	return n
 }
 
-func (r *reader) millis() pipeline.Millis { return pipeline.Millis(r.int()) }
+// maxTime is beyond every time that is meant: sums of it and a few spans do not overflow.
+const maxTime = pipeline.Millis(1) << 53
+
+func (r *reader) millis() pipeline.Millis {
+	m := pipeline.Millis(r.int())
+	if m > maxTime || m < -maxTime {
+		r.fail()
+		return 0
+	}
+	return m
+}
 
 // count reads the length of a list whose elements take at least size bytes each.
 func (r *reader) count(size int) int {
@@ -198,8 +208,8 @@ func (r *reader) marks(base []mark) []mark {
 
 func (r *reader) mark(last *note) mark {
 	m := mark{at: r.millis()}
-	m.ingested = m.at + pipeline.Millis(r.int())
-	m.appended = m.at + pipeline.Millis(r.int())
+	m.ingested = m.at + r.millis()
+	m.appended = m.at + r.millis()
 	m.id, m.event, m.num, m.value = r.id(), r.id(), r.int(), r.text()
 	m.step = uint16(r.uint())
 	form := r.text()
@@ -260,7 +270,7 @@ func (w *writer) session(base, x *session) {
 
 func (r *reader) session(base *session) session {
 	x := session{first: r.millis()}
-	x.last = x.first + pipeline.Millis(r.int())
+	x.last = x.first + r.millis()
 	x.held = r.millis()
 	x.start, x.trig, x.post = int(r.uint()), int(r.uint())-1, uint32(r.uint())
 	flags := r.byte()
@@ -297,6 +307,9 @@ func wholeMarks(c *Correlation, ms []mark) error {
 	for i := range ms {
 		if int(ms[i].step) >= len(c.Rules) {
 			return fmt.Errorf("%w: step %d of %d", errState, ms[i].step, len(c.Rules))
+		}
+		if i > 0 && ms[i-1].compare(&ms[i]) > 0 {
+			return fmt.Errorf("%w: signal %d is older than the one before", errState, i)
 		}
 	}
 	return nil

@@ -102,7 +102,7 @@ func (s *Stage) Process(ctx context.Context, b *pipeline.Batch) error {
 			b.Reject(i, stageName, reason, err.Error())
 			continue
 		}
-		if sig.ID.IsZero() || sig.Rule == "" || sig.Tenant == "" || sig.At <= 0 {
+		if sig.ID.IsZero() || sig.Rule == "" || sig.Tenant == "" || sig.At <= 0 || sig.At > maxTime {
 			b.Counts.Rejected++
 			b.Reject(i, stageName, "incomplete", "signal "+sig.ID.String())
 			continue
