@@ -30,6 +30,7 @@ const partitions = 4
 // children are the subcommands that this program starts itself with.
 var children = map[string]func(ctx context.Context, args []string) error{
 	"serve-broker": serveBroker,
+	"serve-stages": serveStages,
 	"keys":         keys,
 }
 
