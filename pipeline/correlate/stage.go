@@ -95,6 +95,7 @@ func (s *Stage) Process(ctx context.Context, b *pipeline.Batch) error {
 		}
 		rec := &b.In[i]
 		b.Counts.In++
+		b.Counts.Bytes += len(rec.Value)
 		sig := &s.sig
 		if err := pipeline.DecodeSignal(rec.Value, sig, &b.Arena); err != nil {
 			b.Counts.Rejected++
@@ -108,6 +109,10 @@ func (s *Stage) Process(ctx context.Context, b *pipeline.Batch) error {
 			continue
 		}
 		b.Counts.Live++
+		if b.Counts.FirstAt == 0 || sig.At < b.Counts.FirstAt {
+			b.Counts.FirstAt = sig.At
+		}
+		b.Counts.LastAt = max(b.Counts.LastAt, sig.At)
 		if s.apply(&out, sig, rec.Time) {
 			b.Counts.Late++
 		}

@@ -61,6 +61,9 @@ func TestFactCarriesTheAppendTimeOfItsTriggerInAHeaderOnly(t *testing.T) {
 	if string(b.Out[0].Key) != "acme\x1fhost:g" || slices.Contains(b.Out[0].Value, 0) {
 		t.Errorf("key %q", b.Out[0].Key)
 	}
+	if c := b.Counts; c.FirstAt != epoch || c.LastAt != epoch || c.Bytes != len(b.In[0].Value) || c.Live != 1 {
+		t.Errorf("counts %+v", c)
+	}
 	f := factsOf(t, b)[0]
 	if f.Time != epoch || f.Group != "host:g" || f.Alert.Kind != pipeline.AlertSingle || f.Actor != "engine" {
 		t.Errorf("fact %+v", f)
