@@ -12,7 +12,8 @@ func (a *app) depsCommand() *cobra.Command {
 		Long: `deps fetches the library of the embedded ClickHouse, pinned by version and
 digest, with npm into the cache ($XDG_CACHE_HOME/riposte). It does nothing where
 a clickhouse binary is on PATH or the library is there already.`,
-		Args: noArgs,
+		Example: "  riposte deps",
+		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return embedded.Install(c.Context(), a.stderr)
 		},

@@ -61,6 +61,8 @@ where it came from, the stage and the reason.`,
 		Example: `  riposte rejects list --reason json_syntax
   riposte rejects show 3:17
   riposte rejects redrive --source zeek --reason no_time --yes`,
+		Args: noSuchCommand,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.PersistentFlags().StringArrayVar(&a.brokers, "brokers", nil, "Kafka brokers (default: from the configuration)")
 	c.AddCommand(a.rejectsListCommand(), a.rejectsShowCommand(), a.rejectsRedriveCommand())
@@ -73,7 +75,9 @@ func (a *app) rejectsListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "list rejects, newest last in each partition",
-		Args:  noArgs,
+		Example: `  riposte rejects list --source zeek
+  riposte rejects list --reason json_syntax --format csv`,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			all, err := a.readRejects(c.Context(), f)
 			if err != nil {
@@ -111,7 +115,9 @@ func (a *app) rejectsShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ID...",
 		Short: "show rejects with their bytes",
-		Args:  minArgs(1, "an id from `riposte rejects list`"),
+		Example: `  riposte rejects show 3:17
+  riposte rejects show 3:17 0:4 --brokers k1:9092`,
+		Args: minArgs(1, "an id from `riposte rejects list`"),
 		RunE: func(c *cobra.Command, args []string) error {
 			all, err := a.readRejects(c.Context(), rejectFilter{ids: args})
 			if err != nil {
@@ -140,7 +146,7 @@ func (r *reject) show() {
 func missing(ids []string, found []*reject) error {
 	for _, id := range ids {
 		if !slices.ContainsFunc(found, func(r *reject) bool { return r.ID == id }) {
-			return failWith(exitFailed, fmt.Errorf("there is no reject %s", id))
+			return failWith(exitFailed, fmt.Errorf("there is no reject %s: its id is partition:offset, as `riposte rejects list` shows it, and it may have been deleted after the retention of the topic", id))
 		}
 	}
 	return nil
@@ -155,6 +161,8 @@ func (a *app) rejectsRedriveCommand() *cobra.Command {
 		Long: `redrive produces rejected records, bytes and key as they were, to the raw topic that
 they came from: after a mapping was mended, say. What was redriven stays on the rejects
 topic. Without --yes it only says what it would do.`,
+		Example: `  riposte rejects redrive --source zeek --reason no_time
+  riposte rejects redrive 3:17 --yes`,
 		RunE: func(c *cobra.Command, args []string) error {
 			f.ids = args
 			return a.redrive(c.Context(), f, yes)

@@ -49,6 +49,11 @@ records everything in ClickHouse.
 Start with:
   riposte up        everything in one process on embedded parts, with sample traffic
   riposte run       the pipeline against your Kafka and ClickHouse`,
+		Example: `  riposte up
+  riposte run --config riposte.yaml
+  riposte report mttr --by rule`,
+		SuggestionsMinimumDistance: 2,
+
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
@@ -64,9 +69,37 @@ Start with:
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%w (see `%s --help`)", err, c.CommandPath())
 	})
+	root.Args = noSuchCommand
+	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	root.AddCommand(a.upCommand(), a.runCommand(), a.feedCommand(), a.checkCommand(), a.reportCommand(),
 		a.rejectsCommand(), a.depsCommand(), a.versionCommand())
+	completionExamples(root)
 	return root
+}
+
+// completionExamples gives cobra's own completion commands what all others have.
+func completionExamples(root *cobra.Command) {
+	root.InitDefaultCompletionCmd("completion")
+	c, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		return // cobra adds none where there is nothing to complete
+	}
+	c.Example = "  source <(riposte completion bash)"
+	for _, shell := range c.Commands() {
+		shell.Example = "  riposte completion " + shell.Name()
+	}
+}
+
+// noSuchCommand refuses what is left where a subcommand was expected.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf(", did you mean %q?", near[0])
+	}
+	return usagef("there is no command %q%s (see `%s --help`)", args[0], hint, c.CommandPath())
 }
 
 // logger returns the program's logger: text on stderr, or JSON if asked for.
