@@ -93,7 +93,7 @@ func (r *report) show() {
 }
 
 func summary(t map[int]table) string {
-	ratio := func(n int, v string) float64 { return t[n][v].ns / t[n]["engine"].ns }
+	ratio := func(n int, v string) float64 { return t[n]["engine"].faster[v] }
 	return fmt.Sprintf("bench-policy: r10=%.1f r70=%.1f r500=%.1f many=%.2f (5,000 : 500 rules) tuned10=%.1f tuned70=%.1f tuned500=%.1f",
 		ratio(10, "stock"), ratio(70, "stock"), ratio(500, "stock"), t[5000]["engine"].ns/t[500]["engine"].ns,
 		ratio(10, "tuned"), ratio(70, "tuned"), ratio(500, "tuned"))

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/riposte-sec/riposte/policies/engine"
@@ -38,12 +37,11 @@ func measureMatch(ctx context.Context, w *report, n, rounds int, slice time.Dura
 	for range rounds {
 		times = append(times, s.timed(op, slice))
 	}
-	slices.Sort(times)
 	found = 0
 	allocs := s.allocs(op)
 	perEvent := float64(found) / float64(len(s.events))
 	_, p99 := s.latency(op, slice)
 	fmt.Fprintf(&w.text, "\nmatch: %d detections, loaded in %v: %.0f ns/event, p99 %v, %.1f allocs, %.2f hits/event\n",
-		n, loaded.Round(time.Millisecond), times[len(times)/2], p99, allocs, perEvent)
+		n, loaded.Round(time.Millisecond), median(times), p99, allocs, perEvent)
 	return nil
 }

@@ -98,8 +98,8 @@ func (s *keySet) indexed(a *arena) {
 	}
 }
 
-// AST returns a copy of v as OPA's value; nil if v is undefined. Its strings are
-// copied, so it stays valid.
+// AST returns v as OPA's value; nil if v is undefined. It stays valid, and must not
+// be changed: parts of it may belong to the program or to an input of AST.
 func (v Value) AST() ast.Value { return toAST(&v, true) }
 
 // toAST converts v. With copied, strings are detached from the caller's bytes.

@@ -25,7 +25,7 @@ func (r Result) Defined() bool { return r.val.Defined() }
 // Value returns the document.
 func (r Result) Value() Value { return r.val }
 
-// AST returns the document as OPA's value, nil if it is undefined. It is a copy.
+// AST returns the document as OPA's value, nil if it is undefined; see Value.AST.
 func (r Result) AST() ast.Value { return r.val.AST() }
 
 // Revision returns the revision of the program that was evaluated.

@@ -1,5 +1,8 @@
 package engine
 
+// indexedCharge is the most that a call of an indexed function is charged for.
+const indexedCharge = 1000
+
 // optimise drops stores that nobody reads and checks that the next check implies,
 // then closes the gaps.
 func optimise(f *function, l *lowering) {
@@ -9,6 +12,9 @@ func optimise(f *function, l *lowering) {
 	}
 	compact(f)
 	f.charges = len(f.code)
+	if f.index != nil { // few of its rules run; their loops are charged for themselves
+		f.charges = min(f.charges, indexedCharge)
+	}
 }
 
 // dropDead replaces moves and resets whose register is not read any more, by a
