@@ -102,9 +102,9 @@ func parseEntry(p []byte) (entry, int, error) {
 
 func parseBytes(p []byte) ([]byte, int, error) {
 	size, n := binary.Uvarint(p)
-	if n <= 0 || size > uint64(len(p)-n) { //nolint:gosec // n is at most len(p)
+	if n <= 0 || size > uint64(len(p)-n) {
 		return nil, 0, fmt.Errorf("%w: cut off", ErrFrame)
 	}
-	end := n + int(size) //nolint:gosec // at most len(p)
+	end := n + int(size)
 	return p[n:end], end, nil
 }

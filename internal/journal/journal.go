@@ -154,7 +154,7 @@ const rowOverhead = 64
 // its original. V must survive a round trip through JSON.
 func NewTable[V any](j *Journal, clone func(V) V) *Table[V] {
 	t := &Table[V]{
-		number: byte(len(j.tables)), //nolint:gosec // a handful of tables
+		number: byte(len(j.tables)),
 		clone:  clone,
 		rows:   map[string]*row[V]{}, touched: map[string]*row[V]{},
 	}

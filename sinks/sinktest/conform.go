@@ -76,7 +76,7 @@ func conform(t *testing.T, r pipeline.Responder, spec *pipeline.ActionSpec, targ
 			if err != nil {
 				t.Fatalf("Check %s: %v", when, err)
 			}
-			if readable && got.State != want || !readable && got.State != want && got.State != pipeline.StateUnknown {
+			if blind := !readable && got.State == pipeline.StateUnknown; got.State != want && !blind {
 				t.Errorf("Check %s: got %s, want %s", when, got.State, want)
 			}
 		}
@@ -102,7 +102,7 @@ func conform(t *testing.T, r pipeline.Responder, spec *pipeline.ActionSpec, targ
 	if spec.Undo {
 		do("Undo of what is absent", undo, pipeline.StateAbsent)
 	}
-	for range 2 {
+	for range 2 { // wanted anew, the effect is brought about anew
 		a.Cycle++
 		do("Apply", apply, pipeline.StateInPlace)
 		state("after Apply", pipeline.StateInPlace)
