@@ -147,7 +147,7 @@ func (s *tallyStage) Restore(piece []byte) error {
 	for len(piece) > 0 {
 		kind := piece[0]
 		size, n := binary.Uvarint(piece[1:])
-		if n <= 0 || 1+n+int(size) > len(piece) {
+		if n <= 0 || size > uint64(len(piece)-1-n) {
 			return errors.New("entry is cut")
 		}
 		name := string(piece[1+n : 1+n+int(size)])
