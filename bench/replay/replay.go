@@ -85,18 +85,19 @@ func (d *Difference) Error() string {
 	return s
 }
 
-// Verify runs the log in every variant and returns a *Difference for the first topic that
-// is not equal. A run that does not end with ctx is an error too.
-func Verify(ctx context.Context, cfg Config, variants []Variant) error {
+// Verify runs the log in every variant and returns how many records each topic of Compare
+// got, or a *Difference for the first topic that is not equal. A run that does not end
+// before ctx is an error too.
+func Verify(ctx context.Context, cfg Config, variants []Variant) (counts map[string]int, err error) {
 	if err := cfg.validate(); err != nil {
-		return err
+		return nil, err
 	}
 	var first outputs
 	for i, v := range variants {
 		began := time.Now()
 		got, err := cfg.play(ctx, v)
 		if err != nil {
-			return fmt.Errorf("%v: %w", v, err)
+			return nil, fmt.Errorf("%v: %w", v, err)
 		}
 		if cfg.Progress != nil {
 			fmt.Fprintf(cfg.Progress, "replay: %v: %s in %.1f s\n", v, got.counts(cfg.Compare), time.Since(began).Seconds())
@@ -107,10 +108,14 @@ func Verify(ctx context.Context, cfg Config, variants []Variant) error {
 		}
 		if d := first.compare(got, cfg.Compare); d != nil {
 			d.Variant = v
-			return d
+			return nil, d
 		}
 	}
-	return nil
+	counts = map[string]int{}
+	for _, t := range cfg.Compare {
+		counts[t] = len(first[t])
+	}
+	return counts, nil
 }
 
 func (c *Config) validate() error {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"hash/fnv"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/riposte-sec/riposte/cmd/assembly"
 	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/policies"
+	sinks "github.com/riposte-sec/riposte/sinks/all"
 )
 
 var seed = flag.Uint64("seed", 1, "of the log and of the crashes")
@@ -53,10 +55,15 @@ func config(t *testing.T, n int) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stages, err := line.Stages(t.Context(), p, partitions, map[string][]pipeline.ActionSpec{"fake": {
-		{Name: "notify.log", Effect: pipeline.EffectNotify, Idempotency: pipeline.IdemExternalID},
-		{Name: "ticket.open", Effect: pipeline.EffectNotify, Idempotency: pipeline.IdemExternalID},
-	}}, raw)
+	connectors, err := sinks.New(map[string][]byte{"log": nil}, sinks.Env{Log: slog.DiscardHandler, Now: time.Now, Partitions: partitions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	actions := map[string][]pipeline.ActionSpec{}
+	for name, c := range connectors {
+		actions[name] = c.Actions()
+	}
+	stages, err := line.Stages(t.Context(), p, partitions, actions, raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,8 +79,14 @@ func TestReplayIsByteEqual(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	if err := Verify(ctx, config(t, 3000), Variants(*seed)); err != nil {
+	counts, err := Verify(ctx, config(t, 3000), Variants(*seed))
+	if err != nil {
 		t.Fatalf("seed %d: %v", *seed, err)
+	}
+	for topic, n := range counts {
+		if n == 0 {
+			t.Errorf("nothing was compared on %s", topic)
+		}
 	}
 }
 
@@ -88,7 +101,7 @@ func TestDependenceOnTheBatchIsFound(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	err := Verify(ctx, c, []Variant{{Lanes: 1, Batch: 512}, {Lanes: 1, Batch: 1}})
+	_, err := Verify(ctx, c, []Variant{{Lanes: 1, Batch: 512}, {Lanes: 1, Batch: 1}})
 	if d, ok := errors.AsType[*Difference](err); !ok || d.Topic != pipeline.TopicSignals {
 		t.Errorf("got %v, want a difference on signals", err)
 	}
