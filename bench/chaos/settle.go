@@ -9,8 +9,9 @@ import (
 	"github.com/riposte-sec/riposte/bench/oracle"
 )
 
-// A run has settled when nothing was committed for quiet. A report that is off then gets
-// patience more to become right: retries of calls and inserts back off for that long.
+// A run has settled when nothing was committed for quiet. A report that is off then is
+// given up after patience without anything new: retries of calls and inserts back off for
+// that long.
 const (
 	quiet    = 4 * time.Second
 	patience = 90 * time.Second
@@ -19,9 +20,14 @@ const (
 // settle waits until the pipeline has drained and returns the oracle's report.
 func settle(ctx context.Context, s *stack, truth *oracle.Truth, want oracle.Expect) (*oracle.Report, error) {
 	var deadline time.Time
+	var before map[string]map[int32]int64
 	for {
-		if err := still(ctx, s.topics()); err != nil {
+		ends, err := still(ctx, s.topics())
+		if err != nil {
 			return nil, err
+		}
+		if !maps.EqualFunc(ends, before, maps.Equal) {
+			before, deadline = ends, time.Now().Add(patience)
 		}
 		report, err := s.judge(ctx, truth, want)
 		if err != nil {
@@ -30,33 +36,29 @@ func settle(ctx context.Context, s *stack, truth *oracle.Truth, want oracle.Expe
 		if report.OK() {
 			return report, nil
 		}
-		if deadline.IsZero() {
-			deadline = time.Now().Add(patience)
-			say(s.out, "not settled yet: %s", report.Line())
-		}
+		say(s.out, "not settled yet: %s", report.Line())
 		if time.Now().After(deadline) {
 			return report, nil
 		}
 	}
 }
 
-// still returns when the ends of all topics did not move for quiet.
-func still(ctx context.Context, at oracle.Topics) error {
-	var before map[string]map[int32]int64
+// still returns the ends of all topics once they did not move for quiet.
+func still(ctx context.Context, at oracle.Topics) (before map[string]map[int32]int64, err error) {
 	since := time.Now()
 	for time.Since(since) < quiet {
 		ends, err := at.Ends(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !maps.EqualFunc(ends, before, maps.Equal) {
 			before, since = ends, time.Now()
 		}
 		if err := pause(ctx, 500*time.Millisecond); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return before, nil
 }
 
 func (s *stack) judge(ctx context.Context, truth *oracle.Truth, want oracle.Expect) (*oracle.Report, error) {

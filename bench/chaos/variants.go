@@ -155,7 +155,7 @@ func damageState(ctx context.Context, g *game) error {
 	if err := more.run(ctx, func() bool { return false }); err != nil {
 		return err
 	}
-	if err := still(ctx, g.topics()); err != nil {
+	if _, err := still(ctx, g.topics()); err != nil {
 		return err
 	}
 	return g.refusedAlone(ctx, before)
