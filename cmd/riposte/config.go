@@ -59,16 +59,16 @@ type KafkaConfig struct {
 	// Prefix is put before every topic, group and transactional id.
 	Prefix string `yaml:"prefix"`
 	TLS    struct {
-		Enabled    bool   `yaml:"enabled"`
-		CA         string `yaml:"ca"`
-		Cert       string `yaml:"cert"` // with key: mutual TLS
+		Enabled    bool   `yaml:"enabled"` // Speak TLS to the brokers. Default false.
+		CA         string `yaml:"ca"`      // PEM file of the authorities to trust instead of the system's.
+		Cert       string `yaml:"cert"`    // Cert and Key are PEM files of a client certificate, for mutual TLS: both or neither.
 		Key        string `yaml:"key"`
-		ServerName string `yaml:"server_name"`
+		ServerName string `yaml:"server_name"` // The name in the brokers' certificate, if it is not that of their addresses.
 	} `yaml:"tls"`
 	SASL struct {
-		Mechanism string        `yaml:"mechanism"` // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512
-		User      string        `yaml:"user"`
-		Password  config.Secret `yaml:"password"`
+		Mechanism string        `yaml:"mechanism"` // PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Default: no SASL.
+		User      string        `yaml:"user"`      // User to log in as.
+		Password  config.Secret `yaml:"password"`  // Password of the user.
 	} `yaml:"sasl"`
 }
 
