@@ -28,6 +28,7 @@ type Policies struct {
 	Decide       decide.Policy
 	Guard        decide.Policy
 	data         map[string]any // data.* of the detections
+	matcher      *match.Engine
 }
 
 // LoadPolicies loads detections, correlations, playbooks and guard from the folders
@@ -65,6 +66,9 @@ func LoadPolicies(ctx context.Context, fsys fs.FS) (*Policies, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	if p.matcher, err = match.NewEngine(ctx, p.Detections, p.data, match.EngineOptions{Revision: revision}); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -82,7 +86,7 @@ func loadPolicy(ctx context.Context, fsys fs.FS, folder, revision, document stri
 
 // Matcher makes a matcher over the detections. It is for one goroutine.
 func (p *Policies) Matcher(ctx context.Context) (pipeline.Matcher, error) {
-	return match.NewTopdown(ctx, p.Detections, p.data)
+	return p.matcher.NewMatcher(ctx)
 }
 
 // revisionOf hashes the names and texts of all policy files that are not tests.
