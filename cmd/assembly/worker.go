@@ -78,10 +78,27 @@ func (w *Worker) add(ctx context.Context, stage string) error {
 	if stage == StageRecord {
 		return w.addRecorder()
 	}
-	make1, err := w.factory(stage)
+	templates, err := w.templates(ctx, stage)
 	if err != nil {
 		return err
 	}
+	for _, lc := range templates {
+		lane, err := run.NewLane(lc)
+		if err != nil {
+			return err
+		}
+		w.lanes[stage] = append(w.lanes[stage], lane)
+	}
+	return nil
+}
+
+// templates returns the configurations of the lanes of a stage.
+func (w *Worker) templates(ctx context.Context, stage string) ([]run.LaneConfig, error) {
+	factory, err := w.factory(stage)
+	if err != nil {
+		return nil, err
+	}
+	var all []run.LaneConfig
 	for n := range w.cfg.Lanes {
 		lc := run.DefaultLane(w.cfg.Kafka, stage, inputs(stage, w.sources())...)
 		lc.Worker, lc.Lane, lc.Tenant = w.cfg.Name, n, w.cfg.Tenant
@@ -90,16 +107,28 @@ func (w *Worker) add(ctx context.Context, stage string) error {
 		if stage == StageRespond {
 			lc.Responders = w.cfg.Responders
 		}
-		if lc.New, err = make1(ctx); err != nil {
-			return err
+		if lc.New, err = factory(ctx); err != nil {
+			return nil, err
 		}
-		lane, err := run.NewLane(lc)
-		if err != nil {
-			return err
-		}
-		w.lanes[stage] = append(w.lanes[stage], lane)
+		all = append(all, lc)
 	}
-	return nil
+	return all, nil
+}
+
+// Templates returns one lane configuration for each of cfg.Stages, for programs that run
+// the stages themselves. Record has none.
+func Templates(ctx context.Context, cfg Config) ([]run.LaneConfig, error) {
+	cfg.Lanes = 1
+	w := &Worker{cfg: cfg}
+	var all []run.LaneConfig
+	for _, stage := range cfg.Stages {
+		t, err := w.templates(ctx, stage)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, t...)
+	}
+	return all, nil
 }
 
 func (w *Worker) addRecorder() error {

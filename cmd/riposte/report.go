@@ -28,6 +28,9 @@ var reports = []struct{ name, about string }{
 	{"sources", "each source: events, when it was last heard"},
 	{"rejects", "input that could not be processed, by reason"},
 	{"funnel", "from events to responses"},
+	{"accounts", "what became of every record that was read"},
+	{"unaccounted", "accounts that do not add up: must be none"},
+	{"overlaps", "records that were counted twice: must be none"},
 	{"doubles", "rows that stand for one record twice: must be none"},
 }
 
