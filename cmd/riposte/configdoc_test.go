@@ -60,9 +60,9 @@ func TestConfigurationDocumentIsThatOfTheStructs(t *testing.T) {
 }
 
 func TestTheExampleConfigurationIsValid(t *testing.T) {
-	t.Setenv("RIPOSTE_KAFKA_PASSWORD", "not used without a connection")
-	t.Setenv("RIPOSTE_CLICKHOUSE_PASSWORD", "not used without a connection")
-	t.Setenv("RIPOSTE_WEBHOOK_KEY", "a key of at least sixteen bytes")
+	t.Setenv("KAFKA_PASSWORD", "not used without a connection")
+	t.Setenv("CLICKHOUSE_PASSWORD", "not used without a connection")
+	t.Setenv("WEBHOOK_KEY", "a key of at least sixteen bytes")
 	r := invoke(t, "check", "--offline", "--config", "../../deploy/riposte.yaml")
 	if r.code != exitDone {
 		t.Errorf("exit code %d: %s%s", r.code, r.stdout, r.stderr)

@@ -26,7 +26,7 @@ func (a *app) feedCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "feed FILE...",
 		Short: "produce files into raw topics",
-		Long: `feed produces each line of the files (.jsonl, .json, .log, .txt, also .gz) as a
+		Long: `feed produces each line of the files (.jsonl, .ndjson, .log, also .gz) as a
 record to raw.<source>. The source is given with --source, or is the folder that a
 file lies in. Every record is acknowledged by all replicas before feed ends.`,
 		Example: `  riposte feed eve.json --source suricata
