@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// fixture writes a folder per source and returns it, with the account that it must lead to.
+// Every source has two good lines; okta has one again and windows one that is cut off, and
+// zeek's file is compressed.
+func fixture(t *testing.T) (dir string, want account) {
+	t.Helper()
+	dir = t.TempDir()
+	okta := `{"uuid":"0b1c2d3e-0000-0000-0000-%012d","published":"2026-09-21T13:30:00.225Z","eventType":"user.session.start","severity":"INFO","actor":{"id":"00u1","type":"User","alternateId":"homer@example.com"},"client":{"ipAddress":"203.0.113.8"},"outcome":{"result":"SUCCESS"}}`
+	files := map[string][]string{
+		"okta/a.jsonl": {fmt.Sprintf(okta, 1), fmt.Sprintf(okta, 2), fmt.Sprintf(okta, 1)},
+		"suricata/eve.jsonl": {
+			`{"timestamp":"2026-09-21T13:30:00.000001+0000","flow_id":1,"event_type":"dns","src_ip":"10.0.0.5","src_port":5353,"dest_ip":"10.0.0.1","dest_port":53,"proto":"UDP","dns":{"type":"query","id":7,"rrname":"example.com","rrtype":"A"}}`,
+			`{"timestamp":"2026-09-21T13:30:01.000001+0000","flow_id":2,"event_type":"dns","src_ip":"10.0.0.6","src_port":5353,"dest_ip":"10.0.0.1","dest_port":53,"proto":"UDP","dns":{"type":"query","id":8,"rrname":"example.org","rrtype":"A"}}`,
+		},
+		"zeek/conn.log.gz": {
+			`{"_path":"conn","ts":1790000000.1,"uid":"C1","id.orig_h":"10.0.0.5","id.orig_p":40000,"id.resp_h":"192.0.2.1","id.resp_p":443,"proto":"tcp","conn_state":"SF"}`,
+			`{"_path":"conn","ts":1790000001.1,"uid":"C2","id.orig_h":"10.0.0.6","id.orig_p":40001,"id.resp_h":"192.0.2.1","id.resp_p":443,"proto":"tcp","conn_state":"SF"}`,
+		},
+		"windows/security.jsonl": {`{"EventID":4624,"Chan`, `no json at all`},
+	}
+	for name, lines := range files {
+		text := strings.Join(lines, "\n") + "\n"
+		if strings.HasSuffix(name, ".gz") {
+			var b bytes.Buffer
+			z := gzip.NewWriter(&b)
+			if _, err := z.Write([]byte(text)); err != nil {
+				t.Fatal(err)
+			}
+			if err := z.Close(); err != nil {
+				t.Fatal(err)
+			}
+			text = b.String()
+		}
+		writeFile(t, filepath.Join(dir, name), text)
+	}
+	return dir, account{Read: 9, Live: 6, Duplicate: 1, Rejected: 2}
+}
+
+// replayOnce runs the program over dir to its end and returns what it accounts for.
+func replayOnce(t *testing.T, data, dir string) account {
+	t.Helper()
+	c := program(t, "up", "--data", data, "--replay", dir, "--once", "--format", "json")
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, errs.String())
+	}
+	var a account
+	if err := json.Unmarshal(out, &a); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return a
+}
+
+// counts leaves out what differs from run to run.
+func counts(a account) account {
+	a.MTTD, a.MTTR, a.WallSeconds, a.CPUSeconds = nil, nil, 0, 0
+	return a
+}
+
+func expectFates(t *testing.T, got, want account) {
+	t.Helper()
+	if got.Read != want.Read || got.Live != want.Live || got.Duplicate != want.Duplicate || got.Rejected != want.Rejected {
+		t.Errorf("account %+v, want %+v", got, want)
+	}
+}
+
+func TestReplayAccountsForEveryLineAndIsDoneOnce(t *testing.T) {
+	needClickHouse(t)
+	dir, want := fixture(t)
+	data := t.TempDir()
+	first := replayOnce(t, data, dir)
+	expectFates(t, first, want)
+	if again := replayOnce(t, data, dir); counts(again) != counts(first) {
+		t.Errorf("the same command again: %+v, want %+v", again, first)
+	}
+}
+
+func TestReplayKilledInTheMiddleEndsWithTheSameCounts(t *testing.T) {
+	needClickHouse(t)
+	dir := t.TempDir()
+	const n = 5000
+	at := time.Now().UTC().Add(-time.Hour).Truncate(time.Second) // older than a week would be moved to the time of the run
+	var b strings.Builder
+	for i := range n {
+		i -= i % 100 / 99 // the last of a hundred repeats the one before
+		fmt.Fprintf(&b, `{"uuid":"%d","published":"%s","eventType":"user.session.start","severity":"INFO","actor":{"id":"00u1","type":"User","alternateId":"u%d@example.com"},"client":{"ipAddress":"203.0.113.8"},"outcome":{"result":"FAILURE","reason":"INVALID_CREDENTIALS"}}`+"\n", i, at.Format(time.RFC3339), i%50)
+	}
+	b.WriteString("broken\n")
+	writeFile(t, filepath.Join(dir, "okta", "a.jsonl"), b.String())
+	undisturbed := replayOnce(t, t.TempDir(), dir)
+	expectFates(t, undisturbed, account{Read: n + 1, Live: n - n/100, Duplicate: n / 100, Rejected: 1})
+	if undisturbed.Signals == 0 {
+		t.Error("no signals: the run proves little")
+	}
+
+	data := t.TempDir()
+	for _, moment := range []string{"policies ", "replayed "} {
+		p := startUp(t, "--data", data, "--replay", dir, "--once")
+		p.await(t, moment)
+		if err := p.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = p.cmd.Wait() // it was killed
+	}
+	if got := replayOnce(t, data, dir); counts(got) != counts(undisturbed) {
+		t.Errorf("after kill -9 %+v, undisturbed %+v", got, undisturbed)
+	}
+}
+
+// upProcess is a running `riposte up`.
+type upProcess struct {
+	cmd   *exec.Cmd
+	lines chan string // of stderr; closed at its end
+}
+
+func startUp(t *testing.T, args ...string) *upProcess {
+	t.Helper()
+	p := &upProcess{cmd: program(t, append([]string{"up"}, args...)...), lines: make(chan string, 1000)}
+	stderr, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() }) // it has ended where all went well
+	go func() {
+		defer close(p.lines)
+		for s := bufio.NewScanner(stderr); s.Scan(); {
+			p.lines <- s.Text()
+		}
+	}()
+	return p
+}
+
+// await returns the line that begins with prefix.
+func (p *upProcess) await(t *testing.T, prefix string) string {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	var seen []string
+	for {
+		select {
+		case line, ok := <-p.lines:
+			if !ok {
+				t.Fatalf("ended without a line %q:\n%s", prefix, strings.Join(seen, "\n"))
+			}
+			if seen = append(seen, line); strings.HasPrefix(line, prefix) {
+				return line
+			}
+		case <-deadline:
+			t.Fatalf("no line %q within a minute:\n%s", prefix, strings.Join(seen, "\n"))
+		}
+	}
+}
+
+// stop sends SIGTERM and expects a clean end.
+func (p *upProcess) stop(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for range p.lines { //nolint:revive // read to the end, so that the process can write
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("after SIGTERM: %v", err)
+	}
+}
+
+func TestASecondUpOnADataDirectoryIsRefused(t *testing.T) {
+	needClickHouse(t)
+	dir, _ := fixture(t)
+	data := t.TempDir()
+	replayOnce(t, data, dir)
+	p := startUp(t, "--data", data, "--no-sample")
+	addr := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(p.await(t, "Kafka "))
+	dsn := "clickhouse://" + regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(p.await(t, "ClickHouse ")) + "/riposte"
+	p.await(t, "policies ")
+
+	second := program(t, "up", "--data", data, "--no-sample")
+	out, err := second.CombinedOutput()
+	if ee, ok := errors.AsType[*exec.ExitError](err); !ok || ee.ExitCode() != int(exitFailed) {
+		t.Errorf("the second up: %v, want exit code %d", err, exitFailed)
+	}
+	if want := "another riposte uses " + data; !strings.Contains(string(out), want) {
+		t.Errorf("the second up does not say %q:\n%s", want, out)
+	}
+	rejectsOnIt(t, addr)
+	for _, format := range []string{"table", "json", "csv"} {
+		if r := invoke(t, "report", "mttd", "mttr", "rejects", "sources", "doubles", "--clickhouse", dsn, "--format", format); r.code != exitDone {
+			t.Errorf("report as %s: exit code %d: %s", format, r.code, r.stderr)
+		}
+	}
+	p.stop(t)
+	if _, err := os.Stat(filepath.Join(data, "inbox.jsonl")); err != nil {
+		t.Error(err)
+	}
+}
+
+// rejectsOnIt lists, shows and redrives the rejects of the fixture.
+func rejectsOnIt(t *testing.T, addr string) {
+	t.Helper()
+	var list struct{ Rejects []reject }
+	r := invoke(t, "rejects", "list", "--brokers", addr, "--source", "windows", "--format", "json")
+	if err := json.Unmarshal([]byte(r.stdout), &list); err != nil || len(list.Rejects) != 2 {
+		t.Fatalf("%v: want two rejects of windows: %s%s", err, r.stdout, r.stderr)
+	}
+	for _, one := range list.Rejects {
+		if one.Stage == "" || one.Reason == "" || one.At == "" || !strings.HasPrefix(one.Topic, "raw.windows") {
+			t.Errorf("reject %+v lacks where it came from or why", one)
+		}
+		shown := invoke(t, "rejects", "show", one.ID, "--brokers", addr)
+		if !strings.Contains(shown.stdout, `"text"`) {
+			t.Errorf("show %s has no bytes: %s%s", one.ID, shown.stdout, shown.stderr)
+		}
+	}
+	if r := invoke(t, "rejects", "show", "9:99", "--brokers", addr); r.code != exitFailed || !strings.Contains(r.stderr, "there is no reject 9:99") {
+		t.Errorf("an id that is not there: exit code %d, %s", r.code, r.stderr)
+	}
+	id := list.Rejects[0].ID
+	if r := invoke(t, "rejects", "redrive", id, "--brokers", addr); !strings.Contains(r.stdout, "would produce 1 records") {
+		t.Errorf("redrive without --yes: %s%s", r.stdout, r.stderr)
+	}
+	if r := invoke(t, "rejects", "redrive", id, "--brokers", addr, "--yes"); !strings.Contains(r.stdout, "1 records are on their raw topics again") {
+		t.Errorf("redrive: %s%s", r.stdout, r.stderr)
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		r := invoke(t, "rejects", "list", "--brokers", addr, "--source", "windows", "--format", "jsonl")
+		if strings.Count(r.stdout, "\n") == 3 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the redriven record was not rejected again: %s%s", r.stdout, r.stderr)
+		}
+	}
+}
