@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/riposte-sec/riposte/bench/replay"
@@ -136,7 +137,7 @@ func (a *app) verifyStages(ctx context.Context, partitions int32) ([]run.LaneCon
 	}
 	cfg.Topics.Partitions = partitions
 	parts := pipelineParts{cfg: cfg, log: discardLogger(), stages: []string{assembly.StageIngest, assembly.StageCorrelate, assembly.StageDecide}}
-	r := &running{ops: &ops{}}
+	r := &running{ops: &ops{registry: prometheus.NewRegistry()}}
 	if r.policies, err = loadPolicies(ctx, cfg.Policies); err != nil {
 		return nil, failWith(exitConfig, err)
 	}
