@@ -26,12 +26,17 @@ func (e *BusyError) Error() string {
 	return fmt.Sprintf("clickhouse: %s is in use by process %d: stop that one or choose another directory", e.Dir, e.PID)
 }
 
+// busyFor is how long a lock of a living taker must be held before it is believed.
+const busyFor = 2 * time.Second
+
 // lockDir takes the exclusive lock of dir. The lock lasts until every copy of
 // the returned file is closed, in this process and in the child that inherits it.
 //
-// A lock whose taker lives belongs to a running system: *BusyError at once. A
-// lock whose taker is dead is held by a server that is still closing down after
-// its parent was killed: it is waited for.
+// A lock whose taker lives belongs to a running system: *BusyError after busyFor. It
+// is not believed at once, because a process that this one starts at the same moment
+// holds copies of all open files between its fork and its exec, released ones too. A
+// lock whose taker is dead is held by a server that is still closing down after its
+// parent was killed: it is waited for.
 func lockDir(ctx context.Context, dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the directory is the user's choice
 	if err != nil {
@@ -41,6 +46,7 @@ func lockDir(ctx context.Context, dir string) (*os.File, error) {
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	believed := time.Now().Add(busyFor)
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
@@ -50,7 +56,7 @@ func lockDir(ctx context.Context, dir string) (*os.File, error) {
 			return nil, errors.Join(fmt.Errorf("clickhouse: lock %s: %w", dir, err), f.Close())
 		}
 		pid := signer(f)
-		if pid != 0 && alive(pid) {
+		if pid != 0 && alive(pid) && time.Now().After(believed) {
 			return nil, errors.Join(&BusyError{Dir: dir, PID: pid}, f.Close())
 		}
 		select {
