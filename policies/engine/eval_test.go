@@ -220,3 +220,38 @@ func TestASchemaMakesATypoALoadError(t *testing.T) {
 		t.Errorf("got %v, want a complaint about usr", err)
 	}
 }
+
+func TestWhatCannotBePlannedIsLeftToTopdown(t *testing.T) {
+	t.Parallel()
+	// OPA plans rules that share a path up to a variable as one function, and
+	// cannot plan a reference from one of them to another.
+	p := mustLoad(t, Config{
+		Modules: map[string]string{"p.rego": `package p
+
+t[k].v := 1 if some k in ["x"]
+
+t.y.w := data.p.t.x.v + input.n
+
+good := input.n + 1
+`},
+		Entrypoints: []string{"p/good", "p/t", "p/t/y/w"},
+	})
+	if len(p.Report().Fallback) == 0 {
+		t.Fatal("everything was planned: this test needs another policy")
+	}
+	m := p.NewMachine()
+	f := func(entry, want string) {
+		t.Helper()
+		e, _ := p.Entry(entry)
+		r, err := m.Eval(t.Context(), e, JSON([]byte(`{"n": 4}`)))
+		if err != nil {
+			t.Fatalf("%s: %v", entry, err)
+		}
+		by, _ := r.Topdown()
+		if got := string(r.Value().AppendJSON(nil)); got != want || by != (p.Report().Fallback[entry] != nil) {
+			t.Errorf("%s: got %s, by topdown: %v, want %s", entry, got, by, want)
+		}
+	}
+	f("p/good", "5")
+	f("p/t", `{"x":{"v":1},"y":{"w":5}}`)
+}
