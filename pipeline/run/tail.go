@@ -14,8 +14,12 @@ import (
 // readStall is how long a reader of spans gets nothing before it asks why.
 const readStall = 500 * time.Millisecond
 
-// txnBatch is the bit of a batch's attributes that says that it is part of a transaction.
-const txnBatch = 0x10
+// The bits of a batch's attributes that say that it is part of a transaction, and that it
+// is the mark at the end of one.
+const (
+	txnBatch     = 0x10
+	controlBatch = 0x20
+)
 
 // abortedTail reports whether everything in s was aborted, so that a reader of committed
 // records never sees it. Apache Kafka ends each aborted transaction with a control record,
@@ -46,18 +50,23 @@ func abortedTail(ctx context.Context, cl *kgo.Client, p tp, s span) (bool, error
 	return false, nil
 }
 
-// allAborted reports whether all batches below end belong to aborted transactions.
+// allAborted reports whether all batches below end belong to transactions that were aborted
+// without a mark. One mark among them is enough to say no: a reader sees it, and what a
+// producer wrote after the mark of an aborted transaction may well be committed. Where there
+// is no mark, whatever is listed as aborted is: a commit below end would have one.
 func allAborted(p kmsg.FetchResponseTopicPartition, end int64) bool {
 	next := int64(-1)
-	for raw := p.RecordBatches; len(raw) > 0; {
+	for raw := p.RecordBatches; len(raw) > 0 && next < end; {
 		var b kmsg.RecordBatch
 		if err := b.ReadFrom(raw); err != nil {
 			break // the last batch may be cut by the size of the answer
 		}
-		aborted := b.Attributes&txnBatch != 0 && slices.ContainsFunc(p.AbortedTransactions, func(a kmsg.FetchResponseTopicPartitionAbortedTransaction) bool {
+		if b.Attributes&controlBatch != 0 || b.Attributes&txnBatch == 0 {
+			return false
+		}
+		if !slices.ContainsFunc(p.AbortedTransactions, func(a kmsg.FetchResponseTopicPartitionAbortedTransaction) bool {
 			return a.ProducerID == b.ProducerID && a.FirstOffset <= b.FirstOffset
-		})
-		if !aborted {
+		}) {
 			return false
 		}
 		next = b.FirstOffset + int64(b.LastOffsetDelta) + 1

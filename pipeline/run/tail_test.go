@@ -64,3 +64,32 @@ func TestReadEndsBehindATransactionThatACrashLeftOpen(t *testing.T) {
 		t.Errorf("read %q, %v; want the committed record and an end", got, err)
 	}
 }
+
+// A slow reader asks about a tail that it only has not got yet. What a producer committed
+// after it had aborted is not aborted.
+func TestCommittedAfterAbortedIsNotAnAbortedTail(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	cl, err := r.k.client(kgo.TransactionalID("x"), kgo.DefaultProduceTopic(r.k.Topic("in")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	for _, commit := range []kgo.TransactionEndTry{kgo.TryAbort, kgo.TryCommit} {
+		if err := cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.ProduceSync(t.Context(), &kgo.Record{Value: []byte("v")}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.EndTransaction(t.Context(), commit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for from := range int64(4) { // aborted record, its mark, committed record, its mark
+		aborted, err := abortedTail(t.Context(), cl, tp{r.k.Topic("in"), 0}, span{from, 4})
+		if err != nil || aborted {
+			t.Errorf("tail from %d: aborted = %v, %v; want false", from, aborted, err)
+		}
+	}
+}
