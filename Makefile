@@ -30,7 +30,8 @@ test: deps ## all tests, on real parts
 	$(GO) test -tags invariants -timeout 30m ./...
 
 race: deps ## the tests of everything concurrent under the race detector
-	$(GO) test -race -short -timeout 30m $(shell cat scripts/race.txt)
+	$(GO) test -race -short -timeout 30m ./pipeline ./pipeline/run/... ./sinks/... ./internal/...
+	$(GO) test -race -timeout 30m -run 'Live|Reload|Share|Shadow|Concurrent|Goroutine' ./policies/engine
 
 lint: ## golangci-lint, pinned in internal/tools
 	@mkdir -p bin
