@@ -99,9 +99,12 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 				continue
 			}
 			s.round = round
-			v, err := m.run(ctx, s)
-			if err != nil {
-				return fmt.Errorf("%s, round %d: %w", m.name, round+1, err)
+			v, failed := m.run(ctx, s)
+			if failed != nil {
+				failed = fmt.Errorf("%s, round %d: %w", m.name, round+1, failed)
+				fmt.Fprintln(out, failed)
+				err = errors.Join(err, failed) // the other numbers are worth keeping
+				continue
 			}
 			fmt.Fprintf(out, "round %d: %s = %.3f\n", round+1, m.name, v)
 			values[m.name] = append(values[m.name], v)
@@ -114,10 +117,10 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 	fmt.Fprintln(out, lastLine(values))
 	if o.results == "" {
-		return nil
+		return err
 	}
 	name := fmt.Sprintf("suite-%s-%s.txt", o.broker, time.Now().UTC().Format("20060102-150405"))
-	return os.WriteFile(filepath.Join(o.results, name), []byte(text.String()), 0o644)
+	return errors.Join(err, os.WriteFile(filepath.Join(o.results, name), []byte(text.String()), 0o644))
 }
 
 // lastLine is what scripts read. A number that was not measured is "-".
