@@ -216,10 +216,13 @@ func (m *Machine) act(f *function, pc int32, r []Value) (ok bool, err error) {
 func (m *Machine) assignOnce(f *function, pc int32, r []Value) error {
 	in := &f.code[pc]
 	v := m.at(in.a, r)
-	if old := &r[in.c]; old.Defined() && !equal(old, v) {
+	old := &r[in.c]
+	switch {
+	case !old.Defined():
+		*old = *v
+	case !equal(old, v): // of equal values the first counts: 1 is not spelled 1.0
 		return ruleConflict(f, pc)
 	}
-	r[in.c] = *v
 	return nil
 }
 
