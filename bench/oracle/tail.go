@@ -10,9 +10,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// transactional is the bit of a batch's attributes that says that it is part of a
-// transaction.
-const transactional = 0x10
+// Bits of a batch's attributes: part of a transaction, and mark at the end of one.
+const (
+	transactional = 0x10
+	control       = 0x20
+)
 
 // abortedTail reports whether everything from offset from on is of aborted transactions,
 // so that a reader of committed records will never see it. Apache Kafka ends each aborted
@@ -44,6 +46,8 @@ func abortedTail(ctx context.Context, cl *kgo.Client, topic string, partition in
 	return false, nil
 }
 
+// allAborted reports whether all that lies below end was aborted without a mark. A mark
+// says no: a reader sees it, and what its producer wrote after it may be committed.
 func allAborted(p kmsg.FetchResponseTopicPartition, end int64) bool {
 	next := int64(-1)
 	for raw := p.RecordBatches; len(raw) > 0; {
@@ -51,7 +55,7 @@ func allAborted(p kmsg.FetchResponseTopicPartition, end int64) bool {
 		if err := b.ReadFrom(raw); err != nil {
 			break // the last batch may be cut by the size of the answer
 		}
-		aborted := b.Attributes&transactional != 0 && slices.ContainsFunc(p.AbortedTransactions, func(a kmsg.FetchResponseTopicPartitionAbortedTransaction) bool {
+		aborted := b.Attributes&transactional != 0 && b.Attributes&control == 0 && slices.ContainsFunc(p.AbortedTransactions, func(a kmsg.FetchResponseTopicPartitionAbortedTransaction) bool {
 			return a.ProducerID == b.ProducerID && a.FirstOffset <= b.FirstOffset
 		})
 		if !aborted {
