@@ -62,23 +62,23 @@ func (f *fake) restart(ctx context.Context, _ int) error { return f.start(ctx) }
 func (f *fake) process(int) *proc.Process                { return f.proc }
 func (f *fake) close() error                             { return errors.Join(f.service.kill(), f.log.Close()) }
 
-// real is Apache Kafka.
-type real struct {
+// apache is Apache Kafka.
+type apache struct {
 	*kafka.Cluster
 	n int
 }
 
-func startReal(ctx context.Context, dir string, n int) (*real, error) {
+func startReal(ctx context.Context, dir string, n int) (*apache, error) {
 	c, err := kafka.Start(ctx, dir, n, os.Stderr)
 	if err != nil {
 		return nil, err
 	}
-	return &real{c, n}, nil
+	return &apache{c, n}, nil
 }
 
-func (r *real) addrs() []string                          { return r.Addrs() }
-func (r *real) count() int                               { return r.n }
-func (r *real) kill(i int) error                         { return r.Kill(i) }
-func (r *real) restart(ctx context.Context, i int) error { return r.Restart(ctx, i) }
-func (r *real) process(i int) *proc.Process              { return r.Process(i) }
-func (r *real) close() error                             { return r.Close() }
+func (r *apache) addrs() []string                          { return r.Addrs() }
+func (r *apache) count() int                               { return r.n }
+func (r *apache) kill(i int) error                         { return r.Kill(i) }
+func (r *apache) restart(ctx context.Context, i int) error { return r.Restart(ctx, i) }
+func (r *apache) process(i int) *proc.Process              { return r.Process(i) }
+func (r *apache) close() error                             { return r.Close() }

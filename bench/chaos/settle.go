@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"maps"
 	"time"
 
@@ -62,7 +62,7 @@ func still(ctx context.Context, at oracle.Topics) (before map[string]map[int32]i
 }
 
 func (s *stack) judge(ctx context.Context, truth *oracle.Truth, want oracle.Expect) (*oracle.Report, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, 10*time.Minute, fmt.Errorf("reading the outputs took 10 minutes"))
+	ctx, cancel := context.WithTimeoutCause(ctx, 10*time.Minute, errors.New("reading the outputs took 10 minutes"))
 	defer cancel()
 	seen, err := oracle.Read(ctx, s.topics())
 	if err != nil {

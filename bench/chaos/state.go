@@ -45,9 +45,11 @@ func (s *stack) spoil(ctx context.Context, topic string, partition int32) error 
 // that nothing was made of its new records, and that the other partitions went on.
 func (g *game) refusedAlone(ctx context.Context, before map[string]map[int32]int64) error {
 	said := ""
+	var tails strings.Builder
 	for _, w := range g.workers {
-		said += w.tail.Lines(200)
+		tails.WriteString(w.tail.Lines(200))
 	}
+	said += tails.String()
 	if !strings.Contains(said, "partition refused") {
 		return fmt.Errorf("no worker says that it refuses the partition; see %s", g.o.dir)
 	}

@@ -127,7 +127,7 @@ func (c *Cluster) format(ctx context.Context, dir string, id, brokers int, ports
 		return nil, fmt.Errorf("kafka data: %w", err)
 	}
 	args := append(n.java(c.lib), "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", clusterID, "-c", n.config)
-	out, err := exec.CommandContext(ctx, "java", args...).CombinedOutput() //nolint:gosec // our own arguments
+	out, err := exec.CommandContext(ctx, "java", args...).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("format the folder of kafka %d: %w\n%s", id, err, out)
 	}
@@ -161,12 +161,14 @@ controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs=%s
 `, id, strings.Join(voters, ","), ports[id-1], ports[brokers+id-1], ports[id-1], filepath.Join(home, "data"))
+	var factors strings.Builder
 	for _, topic := range []string{"offsets.topic", "transaction.state.log", "share.coordinator.state.topic"} {
-		p += fmt.Sprintf("%s.replication.factor=%d\n", topic, brokers)
+		fmt.Fprintf(&factors, "%s.replication.factor=%d\n", topic, brokers)
 		if topic != "offsets.topic" {
-			p += fmt.Sprintf("%s.min.isr=%d\n", topic, minISR)
+			fmt.Fprintf(&factors, "%s.min.isr=%d\n", topic, minISR)
 		}
 	}
+	p += factors.String()
 	// Few internal partitions: each costs files and start-up time on a small machine.
 	p += fmt.Sprintf(`min.insync.replicas=%d
 default.replication.factor=%d
@@ -216,7 +218,7 @@ func (c *Cluster) ready(ctx context.Context, i int) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if serves(ctx, cl, int32(n.id)) { //nolint:gosec // 1 to 3
+		if serves(ctx, cl, int32(n.id)) {
 			return nil
 		}
 		select {

@@ -88,7 +88,7 @@ func require(program, install string) error {
 
 // lock takes the exclusive lock of a file, waiting for whoever holds it.
 func lock(path string) (unlock func() error, err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644) //nolint:gosec // below the user's cache folder
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("kafka cache: %w", err)
 	}
@@ -130,7 +130,7 @@ func fetch(ctx context.Context, lib string, progress io.Writer) (err error) {
 // maven runs the build without -q, whose only output is errors: the lines about downloads
 // are the progress.
 func maven(ctx context.Context, dir, out string, progress io.Writer) error {
-	cmd := exec.CommandContext(ctx, "mvn", "-B", "dependency:copy-dependencies", "-DoutputDirectory="+out) //nolint:gosec // constant but for our own folder
+	cmd := exec.CommandContext(ctx, "mvn", "-B", "dependency:copy-dependencies", "-DoutputDirectory="+out)
 	cmd.Dir = dir
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
@@ -197,7 +197,7 @@ func verify(dir, list string) error {
 }
 
 func digest(path string) (sum string, err error) {
-	f, err := os.Open(path) //nolint:gosec // a file of the cache folder
+	f, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("kafka jars: %w", err)
 	}

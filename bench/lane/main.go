@@ -102,7 +102,7 @@ func exactlyOnce(ctx context.Context, o options, stage line.Factory) error {
 	err := watch(ctx, lanes, o.records)
 	cancel()
 	wg.Wait()
-	return errors.Join(append(errs, err)...)
+	return errors.Join(errors.Join(errs...), err)
 }
 
 // watch prints the cost once the lanes have committed n records. The clock starts with the

@@ -151,8 +151,10 @@ func (o *Observed) intent(at Position, r *kgo.Record) error {
 	if err := json.Unmarshal(r.Value, &v); err != nil {
 		return err
 	}
-	o.Intents = append(o.Intents, Intent{Position: at, ID: v.ID, Action: v.Action, Target: v.Target.Value,
-		Want: v.Want, Verdict: v.Verdict, Revision: v.Revision})
+	o.Intents = append(o.Intents, Intent{
+		Position: at, ID: v.ID, Action: v.Action, Target: v.Target.Value,
+		Want: v.Want, Verdict: v.Verdict, Revision: v.Revision,
+	})
 	return nil
 }
 
@@ -172,7 +174,9 @@ func (o *Observed) account(at Position, r *kgo.Record) error {
 	if err := json.Unmarshal(r.Value, &v); err != nil {
 		return err
 	}
-	o.Accounts = append(o.Accounts, Account{Position: at, Stage: v.Stage, From: Position{v.Topic, v.Partition, v.From}, To: v.To,
-		Records: v.Records, Live: v.Live, Duplicate: v.Duplicate, Rejected: v.Rejected, Late: v.Late})
+	o.Accounts = append(o.Accounts, Account{
+		Position: at, Stage: v.Stage, From: Position{v.Topic, v.Partition, v.From}, To: v.To,
+		Records: v.Records, Live: v.Live, Duplicate: v.Duplicate, Rejected: v.Rejected, Late: v.Late,
+	})
 	return nil
 }

@@ -60,10 +60,10 @@ func (p *perfect) process(r Record) {
 	raw := Raw{Position: p.at("raw.suricata", r.Key), Seq: r.Seq, Digest: DigestOf(r.Value)}
 	p.seen.Raw = append(p.seen.Raw, raw)
 	a := Account{Position: p.at("ledger", r.Key), Stage: "ingest", From: raw.Position, To: raw.Offset + 1, Records: 1}
-	switch {
-	case r.Class == Duplicate:
+	switch r.Class {
+	case Duplicate:
 		a.Duplicate = 1
-	case r.Class == Poison:
+	case Poison:
 		a.Rejected = 1
 		p.seen.Rejects = append(p.seen.Rejects, Reject{Position: p.at("rejects", r.Key), Raw: raw.Position, Stage: "ingest", Reason: "malformed", Digest: raw.Digest})
 	default:
@@ -82,8 +82,10 @@ func (p *perfect) event(r Record, raw Raw) {
 	p.seen.Signals = append(p.seen.Signals, Signal{Position: p.at("signals", r.Target), ID: "signal-" + id, Event: id, Rule: want.Rule})
 	p.folds[r.Target]++
 	n := p.folds[r.Target]
-	p.seen.Alerts = append(p.seen.Alerts, Alert{Position: p.at("facts", r.Target), ID: "alert-" + r.Target, Rule: want.Rule,
-		Revision: uint64(n), Signals: n, Values: []string{r.Target}})
+	p.seen.Alerts = append(p.seen.Alerts, Alert{
+		Position: p.at("facts", r.Target), ID: "alert-" + r.Target, Rule: want.Rule,
+		Revision: uint64(n), Signals: n, Values: []string{r.Target},
+	})
 	if n == 1 {
 		intent := "intent-" + r.Target
 		p.seen.Intents = append(p.seen.Intents, Intent{Position: p.at("intents", r.Target), ID: intent, Action: want.Action, Target: r.Target, Want: "present", Revision: 1})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,12 +71,7 @@ func judged(topic string) bool {
 	if strings.HasPrefix(topic, "raw.") || topic == "ledger" {
 		return true
 	}
-	for _, s := range stored {
-		if s == topic {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(stored, topic)
 }
 
 // Each calls f with each committed data record below ends, in the order of each

@@ -35,8 +35,12 @@ func TestReadSeesCommittedRecordsAlone(t *testing.T) {
 	raw := &kgo.Record{Topic: "x.raw.suricata", Value: []byte(`{"a":1}`), Headers: []kgo.RecordHeader{{Key: HeaderSeq, Value: []byte("7")}}}
 	event := &kgo.Record{Topic: "x.events", Key: []byte("k"), Value: []byte(`{"metadata":{"uid":"e1","log_name":"suricata","labels":["late"]},"raw_ref":{"partition":0,"offset":3},"unmapped":{"a":1}}`)}
 	reject := &kgo.Record{Topic: "x.rejects", Value: []byte("junk"), Headers: []kgo.RecordHeader{
-		{Key: "reject-topic", Value: []byte("raw.suricata")}, {Key: "reject-partition", Value: []byte("0")},
-		{Key: "reject-offset", Value: []byte("4")}, {Key: "reject-stage", Value: []byte("ingest")}, {Key: "reject-reason", Value: []byte("malformed")}}}
+		{Key: "reject-topic", Value: []byte("raw.suricata")},
+		{Key: "reject-partition", Value: []byte("0")},
+		{Key: "reject-offset", Value: []byte("4")},
+		{Key: "reject-stage", Value: []byte("ingest")},
+		{Key: "reject-reason", Value: []byte("malformed")},
+	}}
 	produce(t, c, kgo.TryAbort, event)
 	produce(t, c, kgo.TryCommit, raw, event, reject, &kgo.Record{Topic: "x.state.ingest", Value: []byte("not ours")}, &kgo.Record{Topic: "foreign", Value: []byte("not ours")})
 	produce(t, c, kgo.TryAbort, event)

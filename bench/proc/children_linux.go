@@ -21,7 +21,7 @@ func Children(pid int) []int {
 		if err != nil {
 			continue // the thread ended meanwhile
 		}
-		for _, f := range strings.Fields(string(text)) {
+		for f := range strings.FieldsSeq(string(text)) {
 			if n, err := strconv.Atoi(f); err == nil {
 				pids = append(pids, n)
 			}

@@ -36,7 +36,7 @@ type Process struct {
 
 // Start starts the program and returns once it runs. It does not wait for readiness.
 func Start(s Spec) (*Process, error) {
-	cmd := exec.Command(s.Path, s.Args...) //nolint:gosec,noctx // the caller names the program; its end is Stop's and Kill's job
+	cmd := exec.Command(s.Path, s.Args...) //nolint:noctx // the caller names the program; its end is Stop's and Kill's job
 	cmd.Env = append(os.Environ(), s.Env...)
 	cmd.Dir = s.Dir
 	cmd.Stdout, cmd.Stderr = s.Log, s.Log

@@ -28,8 +28,10 @@ func TestKilledProcessReportsTheSignal(t *testing.T) {
 func TestStopWaitsForACleanEnd(t *testing.T) {
 	t.Parallel()
 	var log Tail
-	p, err := Start(Spec{Name: "sh", Path: "sh", Log: &log,
-		Args: []string{"-c", `trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done`}})
+	p, err := Start(Spec{
+		Name: "sh", Path: "sh", Log: &log,
+		Args: []string{"-c", `trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done`},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func (l *lane) crash(ctx context.Context) error {
 	l.wire.cut()
 	l.cancel()
 	select {
-	case <-l.done: // what it says does not matter: it is dead
+	case <-l.done: //nolint:errcheck // what it says does not matter: it is dead
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/riposte-sec/riposte/pipeline"
@@ -51,8 +52,10 @@ type Variant struct {
 func Variants(seed uint64) []Variant {
 	return []Variant{
 		{Lanes: 1, Batch: 512},
-		{Lanes: 1, Batch: 1}, {Lanes: 1, Batch: 7},
-		{Lanes: 3, Batch: 512}, {Lanes: 3, Batch: 7},
+		{Lanes: 1, Batch: 1},
+		{Lanes: 1, Batch: 7},
+		{Lanes: 3, Batch: 512},
+		{Lanes: 3, Batch: 7},
 		{Lanes: 1, Batch: 512, Crashes: 4, Seed: seed},
 		{Lanes: 3, Batch: 7, Crashes: 6, Seed: seed + 1},
 	}
@@ -74,14 +77,16 @@ type Difference struct {
 // Error describes the difference with one record of each side.
 func (d *Difference) Error() string {
 	s := fmt.Sprintf("%v: %s: %d records are missing, %d are not in the first run", d.Variant, d.Topic, len(d.Missing), len(d.Extra))
+	var examples strings.Builder
 	for _, side := range []struct {
 		name    string
 		outputs []Output
 	}{{"missing", d.Missing}, {"extra", d.Extra}} {
 		if len(side.outputs) > 0 {
-			s += fmt.Sprintf("\n  %s: key %q value %.2000q", side.name, side.outputs[0].Key, side.outputs[0].Value)
+			fmt.Fprintf(&examples, "\n  %s: key %q value %.2000q", side.name, side.outputs[0].Key, side.outputs[0].Value)
 		}
 	}
+	s += examples.String()
 	return s
 }
 

@@ -47,8 +47,10 @@ func latencyRatio(ctx context.Context, s *suite) (float64, error) {
 	}
 	defer func() { _ = log.Close() }()
 	prefix := fmt.Sprintf("%s%d.", latencyPrefix, s.round)
-	worker, err := proc.Start(proc.Spec{Name: "stages", Path: exe, Log: log,
-		Args: []string{"serve-stages", "-brokers", strings.Join(s.addrs, ","), "-prefix", prefix}})
+	worker, err := proc.Start(proc.Spec{
+		Name: "stages", Path: exe, Log: log,
+		Args: []string{"serve-stages", "-brokers", strings.Join(s.addrs, ","), "-prefix", prefix},
+	})
 	if err != nil {
 		return 0, err
 	}

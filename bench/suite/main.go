@@ -126,13 +126,15 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 // lastLine is what scripts read. A number that was not measured is "-".
 func lastLine(values map[string][]float64) string {
 	line := "bench:"
+	var pairs strings.Builder
 	for _, n := range []string{"n1", "n5", "n6", "n7", "n9", "n10"} {
 		if len(values[n]) == 0 {
-			line += " " + n + "=-"
+			pairs.WriteString(" " + n + "=-")
 			continue
 		}
-		line += fmt.Sprintf(" %s=%.3g", n, median(values[n]))
+		fmt.Fprintf(&pairs, " %s=%.3g", n, median(values[n]))
 	}
+	line += pairs.String()
 	return line
 }
 

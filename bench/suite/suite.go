@@ -93,8 +93,10 @@ func (s *suite) startBroker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := proc.Start(proc.Spec{Name: "broker", Path: exe, Log: os.Stderr,
-		Args: []string{"serve-broker", "-dir", filepath.Join(s.dir, "broker"), "-port", strconv.Itoa(ports[0])}})
+	p, err := proc.Start(proc.Spec{
+		Name: "broker", Path: exe, Log: os.Stderr,
+		Args: []string{"serve-broker", "-dir", filepath.Join(s.dir, "broker"), "-port", strconv.Itoa(ports[0])},
+	})
 	if err != nil {
 		return err
 	}

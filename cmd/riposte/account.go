@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -82,7 +83,7 @@ func count(v any) uint64 {
 	case uint32:
 		return uint64(v)
 	case int64:
-		return uint64(max(v, 0)) //nolint:gosec // not negative
+		return uint64(max(v, 0))
 	}
 	return 0
 }
@@ -99,10 +100,17 @@ func (a *app) printAccount(r account, format string) error {
 		name string
 		n    uint64
 	}{
-		{"read", r.Read}, {"  live", r.Live}, {"  duplicate", r.Duplicate}, {"  rejected", r.Rejected}, {"signals", r.Signals},
-		{"alerts", r.Alerts}, {"incidents", r.Incidents}, {"intents", r.Intents}, {"outcomes", r.Outcomes},
+		{"read", r.Read},
+		{"  live", r.Live},
+		{"  duplicate", r.Duplicate},
+		{"  rejected", r.Rejected},
+		{"signals", r.Signals},
+		{"alerts", r.Alerts},
+		{"incidents", r.Incidents},
+		{"intents", r.Intents},
+		{"outcomes", r.Outcomes},
 	} {
-		s.add(l.name, fmt.Sprint(l.n))
+		s.add(l.name, strconv.FormatUint(l.n, 10))
 	}
 	s.add("mttd p50", seconds(r.MTTD))
 	s.add("mttr p50", seconds(r.MTTR))

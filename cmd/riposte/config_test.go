@@ -84,8 +84,10 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	}
 	shown := fmt.Sprintf("%v %+v %#v %v %+v", cfg, cfg, cfg, k, k)
 	for _, args := range [][]string{
-		{"check", "--config", path}, {"check", "--config", path, "--format", "json"},
-		{"report", "--config", path, "--log-level", "debug"}, {"rejects", "list", "--config", path, "--log-level", "debug"},
+		{"check", "--config", path},
+		{"check", "--config", path, "--format", "json"},
+		{"report", "--config", path, "--log-level", "debug"},
+		{"rejects", "list", "--config", path, "--log-level", "debug"},
 	} {
 		r := invoke(t, args...)
 		shown += r.stdout + r.stderr

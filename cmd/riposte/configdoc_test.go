@@ -93,7 +93,7 @@ func (d *documenter) fields(path string, v reflect.Value, owner string) {
 			continue
 		}
 		name, at := owner+"."+f.Name, strings.TrimPrefix(path+"."+key, ".")
-		_, own := reflect.New(f.Type).Interface().(yaml.Unmarshaler)
+		_, own := reflect.TypeAssert[yaml.Unmarshaler](reflect.New(f.Type))
 		switch {
 		case f.Type.Kind() == reflect.Struct && !own:
 			next := f.Type.Name()
@@ -125,7 +125,7 @@ func (d *documenter) value(path string, v reflect.Value) string {
 	if v.Type() == reflect.TypeFor[config.Secret]() {
 		return ""
 	}
-	if size, ok := v.Interface().(config.Size); ok && size%(1<<20) == 0 {
+	if size, ok := reflect.TypeAssert[config.Size](v); ok && size%(1<<20) == 0 {
 		return fmt.Sprintf("%dMiB", size>>20)
 	}
 	text, err := yaml.Marshal(v.Interface())

@@ -17,7 +17,7 @@ func playSample(ctx context.Context, k run.Kafka, rate float64, seed uint64) err
 	cfg := sample.Default()
 	cfg.Start, cfg.Rate, cfg.Seed = time.Now().UTC(), rate, seed
 	if seed == 0 {
-		cfg.Seed = uint64(cfg.Start.UnixNano()) //nolint:gosec // any number will do
+		cfg.Seed = uint64(cfg.Start.UnixNano())
 	}
 	gen, err := sample.New(cfg)
 	if err != nil {

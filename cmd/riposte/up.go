@@ -144,7 +144,7 @@ func (a *app) upOn(ctx context.Context, s *stack, dir string, f upFlags, say fun
 	if err != nil {
 		return account{}, err
 	}
-	defer box.close(context.WithoutCancel(ctx))
+	defer func() { _ = box.close(context.WithoutCancel(ctx)) }() // its letters are on the disk already
 	cfg, err := f.config(box)
 	if err != nil {
 		return account{}, err

@@ -179,7 +179,7 @@ func (p *upProcess) stop(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	for range p.lines { //nolint:revive // read to the end, so that the process can write
+	for range p.lines {
 	}
 	if err := p.cmd.Wait(); err != nil {
 		t.Errorf("after SIGTERM: %v", err)

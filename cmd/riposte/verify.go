@@ -18,12 +18,11 @@ import (
 
 // replayFlags are what `riposte replay` was asked.
 type replayFlags struct {
-	verify     bool
-	sources    []string
-	limit      int
-	seed       uint64
-	format     string
-	partitions int32
+	verify  bool
+	sources []string
+	limit   int
+	seed    uint64
+	format  string
 }
 
 func (a *app) replayCommand() *cobra.Command {

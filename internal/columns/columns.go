@@ -203,7 +203,7 @@ func (c *Dict) learn(s string) uint32 {
 	if c.index == nil {
 		c.index = make(map[string]uint32)
 	}
-	n := uint32(len(c.index)) //nolint:gosec // a block has fewer rows
+	n := uint32(len(c.index))
 	c.index[s] = n
 	c.Words.Append(s)
 	return n
@@ -237,7 +237,7 @@ func (c *List[C]) Len() int { return len(c.Ends) }
 func (c *List[C]) Reset() { c.Ends = c.Ends[:0]; c.Elems.Reset() }
 
 // End ends a row: the elements appended to Elems since the last End are its elements.
-func (c *List[C]) End() { c.Ends = append(c.Ends, uint64(c.Elems.Len())) } //nolint:gosec // a length
+func (c *List[C]) End() { c.Ends = append(c.Ends, uint64(c.Elems.Len())) }
 
 // Map is a Map(LowCardinality(String), String) column.
 type Map struct {
@@ -259,7 +259,7 @@ func (c *Map) Reset() { c.Ends = c.Ends[:0]; c.Keys.Reset(); c.Values.Reset() }
 func (c *Map) Drop() {
 	pairs := 0
 	if len(c.Ends) > 0 {
-		pairs = int(c.Ends[len(c.Ends)-1]) //nolint:gosec // it was a length
+		pairs = int(c.Ends[len(c.Ends)-1])
 	}
 	end := 0
 	if pairs > 0 {
@@ -270,7 +270,7 @@ func (c *Map) Drop() {
 }
 
 // End ends a row: the pairs appended to Keys and Values since the last End are its pairs.
-func (c *Map) End() { c.Ends = append(c.Ends, uint64(c.Keys.Len())) } //nolint:gosec // a length
+func (c *Map) End() { c.Ends = append(c.Ends, uint64(c.Keys.Len())) }
 
 // Pairs is an Array(Tuple(kind LowCardinality(String), value String)) column, the form of
 // entities.
@@ -290,7 +290,7 @@ func (c *Pairs) Len() int { return len(c.Ends) }
 func (c *Pairs) Reset() { c.Ends = c.Ends[:0]; c.Kinds.Reset(); c.Values.Reset() }
 
 // End ends a row, as [Map.End] does.
-func (c *Pairs) End() { c.Ends = append(c.Ends, uint64(c.Kinds.Len())) } //nolint:gosec // a length
+func (c *Pairs) End() { c.Ends = append(c.Ends, uint64(c.Kinds.Len())) }
 
 // Table is rows of one table.
 type Table struct {

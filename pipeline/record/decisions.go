@@ -76,7 +76,7 @@ func (d *decisions) add(blk *pipeline.Block, r *pipeline.Record, rev *pipeline.R
 	}
 	d.codes.End()
 	d.reasons.End()
-	d.steps.Append(uint16(len(v.Steps))) //nolint:gosec // caps keep it far below
+	d.steps.Append(uint16(len(v.Steps)))
 	d.added.Append(v.Added)
 	d.removed.Append(v.Removed)
 	d.denied.Append(v.Denied)

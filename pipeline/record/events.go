@@ -139,9 +139,9 @@ func (e *events) addHot(v *pipeline.Event) {
 	e.sha256.AppendBytes(e.lower(v, pipeline.FieldFileHashesSHA256, pipeline.FieldProcessFileHashesSHA256, pipeline.FieldModuleFileHashesSHA256))
 	e.srcIP.Append(e.ip(v, pipeline.FieldSrcEndpointIP))
 	e.dstIP.Append(e.ip(v, pipeline.FieldDstEndpointIP))
-	e.srcPort.Append(uint16(e.number(v, pipeline.FieldSrcEndpointPort, math.MaxUint16))) //nolint:gosec // bounded
-	e.dstPort.Append(uint16(e.number(v, pipeline.FieldDstEndpointPort, math.MaxUint16))) //nolint:gosec // bounded
-	e.pid.Append(uint32(e.number(v, pipeline.FieldProcessPID, math.MaxUint32)))          //nolint:gosec // bounded
+	e.srcPort.Append(uint16(e.number(v, pipeline.FieldSrcEndpointPort, math.MaxUint16)))
+	e.dstPort.Append(uint16(e.number(v, pipeline.FieldDstEndpointPort, math.MaxUint16)))
+	e.pid.Append(uint32(e.number(v, pipeline.FieldProcessPID, math.MaxUint32)))
 	for i := range e.texts {
 		e.texts[i].Append(e.take(v, e.texts[i].fields...))
 	}

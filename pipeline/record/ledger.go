@@ -69,7 +69,7 @@ func (l *ledger) add(blk *pipeline.Block, r *pipeline.Record, v *pipeline.Accoun
 	l.from.Append(v.From)
 	l.to.Append(v.To)
 	for i, n := range counts {
-		l.counts[i].Append(uint64(n)) //nolint:gosec // checked above
+		l.counts[i].Append(uint64(n))
 	}
 	l.firstAt.Append(int64(v.FirstAt))
 	l.lastAt.Append(int64(v.LastAt))

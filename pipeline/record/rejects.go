@@ -109,7 +109,7 @@ func (j *rejects) append(blk *pipeline.Block, r *pipeline.Record, v *rejection) 
 	j.stage.Append(v.stage)
 	j.reason.Append(v.reason)
 	j.detail.Append(v.detail)
-	j.bytes.Append(uint32(len(r.Value))) //nolint:gosec // a record is smaller
+	j.bytes.Append(uint32(len(r.Value)))
 	j.sample.AppendBytes(r.Value[:min(len(r.Value), maxSample)])
 	if r.Header(pipeline.HeaderDemo) != nil {
 		j.flags.Elems.Append("demo")

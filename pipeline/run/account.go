@@ -18,22 +18,22 @@ func (t *txn) writeAccounts() {
 		return
 	}
 	for _, u := range t.touched {
-		if a, any := u.account(t.s.l.cfg.Stage); any {
+		if a, some := u.account(t.s.l.cfg.Stage); some {
 			t.writeAccount(a)
 		}
 	}
 }
 
 // account adds up the batches of a partition. It is false if they held no records.
-func (u *touch) account(stage string) (a pipeline.Account, any bool) {
+func (u *touch) account(stage string) (a pipeline.Account, some bool) {
 	a = pipeline.Account{Stage: stage, Topic: u.part.topic, Partition: u.part.id.partition, To: u.next}
 	for _, w := range u.works {
 		b := &w.batch
 		if len(b.In) == 0 {
 			continue
 		}
-		if !any {
-			any = true
+		if !some {
+			some = true
 			a.Tenant, a.From, a.OldestAt = b.Tenant, b.In[0].Offset, b.In[0].Time
 		}
 		c := countsOf(b)
@@ -48,7 +48,7 @@ func (u *touch) account(stage string) (a pipeline.Account, any bool) {
 		a.LastAt = max(a.LastAt, c.LastAt)
 		a.OldestAt = earliest(a.OldestAt, b.In[0].Time)
 	}
-	return a, any
+	return a, some
 }
 
 // earliest is the smaller of two times of which zero means none.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -63,9 +64,7 @@ func (s *askStage) AppendDelta(dst []byte) []byte {
 }
 func (s *askStage) Commit() { clear(s.before) }
 func (s *askStage) Rollback() {
-	for id, waits := range s.before {
-		s.waits[id] = waits
-	}
+	maps.Copy(s.waits, s.before)
 	clear(s.before)
 }
 func (s *askStage) Snapshot(func([]byte) error) error { return nil }

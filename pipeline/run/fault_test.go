@@ -45,6 +45,7 @@ func TestFaultsOfTheBrokerNeitherLoseNorDouble(t *testing.T) {
 
 // underFault runs a lane over two rounds of records, with the fault from the second on.
 func underFault(t *testing.T, fault kfake.Fault) {
+	t.Helper()
 	r := newRig(t, 2)
 	all := lines(0, 100, 9)
 	r.produce(all...)

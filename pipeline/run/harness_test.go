@@ -27,25 +27,26 @@ type rig struct {
 	adm    *kadm.Client
 }
 
-func newRig(t testing.TB, partitions int32) *rig {
-	t.Helper()
+func newRig(tb testing.TB, partitions int32) *rig {
+	tb.Helper()
 	b, err := broker.Start(broker.Config{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { b.Close() })
-	r := &rig{t: t, broker: b, k: Kafka{Brokers: []string{b.Addr()}, Prefix: "t."}}
+	tb.Cleanup(func() { b.Close() })
+	r := &rig{t: tb, broker: b, k: Kafka{Brokers: []string{b.Addr()}, Prefix: "t."}}
 	specs := []TopicSpec{
-		{Name: "in", Partitions: partitions}, {Name: "out", Partitions: partitions},
+		{Name: "in", Partitions: partitions},
+		{Name: "out", Partitions: partitions},
 		{Name: pipeline.TopicRejects, Partitions: partitions},
 	}
-	if err := EnsureTopics(t.Context(), r.k, specs...); err != nil {
-		t.Fatal(err)
+	if err := EnsureTopics(tb.Context(), r.k, specs...); err != nil {
+		tb.Fatal(err)
 	}
 	if r.cl, err = r.k.client(kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil))); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(r.cl.Close)
+	tb.Cleanup(r.cl.Close)
 	r.adm = kadm.NewClient(r.cl)
 	return r
 }
@@ -109,14 +110,14 @@ func (r *rig) prepare(c LaneConfig) *running {
 }
 
 // wait returns how the lane ended.
-func (r *running) wait(t testing.TB) error {
-	t.Helper()
+func (r *running) wait(tb testing.TB) error {
+	tb.Helper()
 	select {
 	case err := <-r.done:
 		r.done <- err
 		return err
 	case <-time.After(30 * time.Second):
-		t.Fatal("the lane does not end")
+		tb.Fatal("the lane does not end")
 		return nil
 	}
 }

@@ -93,8 +93,12 @@ func (m *Metrics) count(stage string, s *Stats) {
 		fate string
 		n    int64
 	}{
-		{"read", s.Read}, {"live", s.Live}, {"duplicate", s.Duplicate},
-		{"rejected", s.Rejected}, {"late", s.Late}, {"skewed", s.Skewed},
+		{"read", s.Read},
+		{"live", s.Live},
+		{"duplicate", s.Duplicate},
+		{"rejected", s.Rejected},
+		{"late", s.Late},
+		{"skewed", s.Skewed},
 	} {
 		if c.n > 0 {
 			m.records.WithLabelValues(stage, c.fate).Add(float64(c.n))

@@ -134,7 +134,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 			return fmt.Errorf("recorder %s: %w", r.cfg.Name, err)
 		}
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the end of ctx is what ended the session
 		}
 		r.log.Warn("session ended, starting another", "err", err)
 		if !wait.sleep(ctx) {

@@ -26,7 +26,7 @@ func newMemorySink() *memorySink {
 	return &memorySink{blocks: map[string][]string{}, tries: map[string]int{}}
 }
 
-func (s *memorySink) Insert(ctx context.Context, blk *pipeline.Block) error {
+func (s *memorySink) Insert(_ context.Context, blk *pipeline.Block) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	token := fmt.Sprintf("%s[%d]:%d-%d", blk.Topic, blk.Partition, blk.From, blk.To)

@@ -95,7 +95,7 @@ func (r *Replay) resume(ctx context.Context) (int64, error) {
 		if len(rec.Value) != 8 {
 			return fmt.Errorf("marker at offset %d has %d bytes, want 8", rec.Offset, len(rec.Value))
 		}
-		done = int64(binary.BigEndian.Uint64(rec.Value)) //nolint:gosec // written by commit from an int64
+		done = int64(binary.BigEndian.Uint64(rec.Value))
 		return nil
 	})
 	return done, errors.Join(err, refused[topic])
@@ -138,7 +138,7 @@ func (r *Replay) Commit(ctx context.Context) error {
 	if r.open == 0 {
 		return nil
 	}
-	marker := binary.BigEndian.AppendUint64(nil, uint64(r.done+r.open)) //nolint:gosec // never negative
+	marker := binary.BigEndian.AppendUint64(nil, uint64(r.done+r.open))
 	r.cl.Produce(ctx, &kgo.Record{Topic: r.k.Topic(TopicFeeds), Key: []byte(r.id), Value: marker}, r.produced)
 	err := r.cl.Flush(ctx)
 	r.mu.Lock()

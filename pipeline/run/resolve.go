@@ -23,22 +23,9 @@ func (t *txn) resolve(ctx context.Context) (committed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", errUncertain, err)
 	}
-	yes, no := 0, 0
-	for _, u := range t.touched {
-		p := u.part
-		if !u.changed() || s.find(p.id) != p {
-			continue // nothing happened, or it is no longer ours to know
-		}
-		o, ok := got.Lookup(p.id.topic, p.id.partition)
-		switch {
-		case ok && o.At == u.next && o.Metadata == commitMark(u.seq) && u.seq != p.seq:
-			yes++
-		case !ok || o.At < 0 || o.At == p.next:
-			no++
-		default:
-			return false, fmt.Errorf("%w: %s[%d] is committed at %d, the transaction was %d to %d",
-				errUncertain, p.topic, p.id.partition, o.At, p.next, u.next)
-		}
+	yes, no, err := t.votes(got)
+	if err != nil {
+		return false, err
 	}
 	if yes > 0 && no > 0 {
 		return false, fmt.Errorf("%w: it is committed for %d partitions and not for %d", errUncertain, yes, no)
@@ -57,6 +44,28 @@ func (t *txn) resolve(ctx context.Context) (committed bool, err error) {
 	}
 	s.trouble.sleep(ctx)
 	return false, nil
+}
+
+// votes counts the partitions of the transaction that the group has committed and those that
+// it has not.
+func (t *txn) votes(got kadm.OffsetResponses) (yes, no int, err error) {
+	for _, u := range t.touched {
+		p := u.part
+		if !u.changed() || t.s.find(p.id) != p {
+			continue // nothing happened, or it is no longer ours to know
+		}
+		o, ok := got.Lookup(p.id.topic, p.id.partition)
+		switch {
+		case ok && o.At == u.next && o.Metadata == commitMark(u.seq) && u.seq != p.seq:
+			yes++
+		case !ok || o.At < 0 || o.At == p.next:
+			no++
+		default:
+			return 0, 0, fmt.Errorf("%w: %s[%d] is committed at %d, the transaction was %d to %d",
+				errUncertain, p.topic, p.id.partition, o.At, p.next, u.next)
+		}
+	}
+	return yes, no, nil
 }
 
 // committedNow returns what the group has committed, once no transaction is pending.

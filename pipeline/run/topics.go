@@ -123,11 +123,11 @@ func (s TopicSpec) configs() map[string]*string {
 		policy = "compact"
 	}
 	return map[string]*string{
-		"message.timestamp.type": kadm.StringPtr("LogAppendTime"),
-		"max.message.bytes":      kadm.StringPtr(strconv.Itoa(MaxRecordBytes)),
-		"cleanup.policy":         kadm.StringPtr(policy),
-		"retention.ms":           kadm.StringPtr(strconv.FormatInt(retention, 10)),
-		"retention.bytes":        kadm.StringPtr("-1"),
+		"message.timestamp.type": new("LogAppendTime"),
+		"max.message.bytes":      new(strconv.Itoa(MaxRecordBytes)),
+		"cleanup.policy":         new(policy),
+		"retention.ms":           new(strconv.FormatInt(retention, 10)),
+		"retention.bytes":        new("-1"),
 	}
 }
 

@@ -15,14 +15,12 @@ import (
 // tallyStage is a stage with state: it numbers the records of each key and drops those
 // whose value it saw before. Value "poison" makes it panic, "bad" is a reject.
 type tallyStage struct {
-	seen    map[string]uint64 // by key: how many
-	once    map[string]bool   // values seen
-	undo    map[string]uint64
-	fresh   map[string]bool // values first seen since the last commit
-	ticks   int
-	fail    func(value string) error // nil: no failures
-	dueKey  string                   // a tick after it was set emits once
-	dueDone bool
+	seen  map[string]uint64 // by key: how many
+	once  map[string]bool   // values seen
+	undo  map[string]uint64
+	fresh map[string]bool // values first seen since the last commit
+	ticks int
+	fail  func(value string) error // nil: no failures
 }
 
 var _ pipeline.Stateful = (*tallyStage)(nil)

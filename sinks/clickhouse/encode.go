@@ -123,7 +123,7 @@ func putBlob(b *proto.Buffer, c *columns.Blob) {
 func putStrings(b *proto.Buffer, c *columns.Strings) {
 	from := 0
 	for _, end := range c.Ends {
-		b.Buf = binary.AppendUvarint(b.Buf, uint64(end-from)) //nolint:gosec // ends do not fall
+		b.Buf = binary.AppendUvarint(b.Buf, uint64(end-from))
 		b.Buf = append(b.Buf, c.Bytes[from:end]...)
 		from = end
 	}
@@ -153,11 +153,11 @@ func putDict(b *proto.Buffer, c *columns.Dict) {
 	switch width {
 	case 0:
 		for _, n := range c.Rows {
-			b.Buf = append(b.Buf, byte(n)) //nolint:gosec // below 256
+			b.Buf = append(b.Buf, byte(n))
 		}
 	case 1:
 		for _, n := range c.Rows {
-			b.Buf = binary.LittleEndian.AppendUint16(b.Buf, uint16(n)) //nolint:gosec // below 65,536
+			b.Buf = binary.LittleEndian.AppendUint16(b.Buf, uint16(n))
 		}
 	default:
 		putAll(b, c.Rows)

@@ -110,7 +110,7 @@ func codeOf(err error) (int32, bool) {
 		return e.Code, true
 	}
 	if e, ok := errors.AsType[*ch.Exception](err); ok {
-		return int32(e.Code), true //nolint:gosec // the server's codes are below 2000
+		return int32(e.Code), true
 	}
 	return 0, false
 }

@@ -52,10 +52,7 @@ func stampBatch(b []byte, now int64) {
 		return
 	}
 	first := int64(binary.BigEndian.Uint64(b[batchFirstTS:]))
-	last := int64(binary.BigEndian.Uint64(b[batchMaxTS:]))
-	if last < first {
-		last = first
-	}
+	last := max(int64(binary.BigEndian.Uint64(b[batchMaxTS:])), first)
 	binary.BigEndian.PutUint64(b[batchFirstTS:], uint64(now-(last-first)))
 	binary.BigEndian.PutUint64(b[batchMaxTS:], uint64(now))
 	binary.BigEndian.PutUint32(b[batchCRC:], crc32.Checksum(b[batchChecked:], castagnoli))

@@ -51,7 +51,7 @@ func serve(lib string, args []string) error {
 		purego.RegisterLibFunc(fn, handle, name)
 	}
 	argv := cStrings(append([]string{"clickhouse"}, args...))
-	result := run(int32(len(argv)-1), unsafe.Pointer(&argv[0])) //nolint:gosec // C's argc and argv
+	result := run(int32(len(argv)-1), unsafe.Pointer(&argv[0]))
 	runtime.KeepAlive(argv)
 	if msg := failed(result); msg != "" {
 		return fmt.Errorf("server: %s", msg)
