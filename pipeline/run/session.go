@@ -26,6 +26,9 @@ type session struct {
 	l   *Lane
 	gts *kgo.GroupTransactSession
 	adm *kadm.Client
+	// ready is closed when gts and adm are set. The group's goroutine starts before the
+	// client is handed to us: it may be assigned partitions while newSession still runs.
+	ready chan struct{}
 
 	mu    sync.Mutex
 	parts map[tp]*part // set by the group's goroutine, used by the lane's
@@ -41,7 +44,7 @@ type session struct {
 func newSession(ctx context.Context, l *Lane) (*session, error) {
 	c := &l.cfg
 	s := &session{
-		l: l, parts: make(map[tp]*part),
+		l: l, parts: make(map[tp]*part), ready: make(chan struct{}),
 		pace:    newPacer(c.MinInterval, c.MaxInterval),
 		trouble: backoff{first: 5 * time.Millisecond, most: time.Second},
 	}
@@ -59,6 +62,7 @@ func newSession(ctx context.Context, l *Lane) (*session, error) {
 		return nil, fmt.Errorf("kafka client: %w", err)
 	}
 	s.adm = kadm.NewClient(s.gts.Client())
+	close(s.ready)
 	return s, nil
 }
 
@@ -72,6 +76,10 @@ func (s *session) options() ([]kgo.Opt, error) {
 	topics := make([]string, len(c.Topics))
 	for i, t := range c.Topics {
 		topics[i] = c.Kafka.Topic(t)
+	}
+	revoked := func(ctx context.Context, cl *kgo.Client, gone map[string][]int32) {
+		<-s.ready
+		s.revoked(ctx, cl, gone)
 	}
 	opts = append(opts, s.timing()...)
 	opts = append(opts,
@@ -90,9 +98,12 @@ func (s *session) options() ([]kgo.Opt, error) {
 		kgo.ProducerBatchMaxBytes(MaxRecordBytes),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
 		kgo.ProducerLinger(0),
-		kgo.AdjustFetchOffsetsFn(s.assigned),
-		kgo.OnPartitionsRevoked(s.revoked),
-		kgo.OnPartitionsLost(s.revoked),
+		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+			<-s.ready
+			return s.assigned(ctx, offsets)
+		}),
+		kgo.OnPartitionsRevoked(revoked),
+		kgo.OnPartitionsLost(revoked),
 		kgo.WithLogger(kafkaLog{s.l.log}),
 	)
 	if s.l.m.reg != nil {
