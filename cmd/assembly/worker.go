@@ -19,6 +19,7 @@ import (
 	"github.com/riposte-sec/riposte/pipeline/normalise"
 	"github.com/riposte-sec/riposte/pipeline/respond"
 	"github.com/riposte-sec/riposte/pipeline/run"
+	sinks "github.com/riposte-sec/riposte/sinks/all"
 )
 
 // Config is what a worker is put together from.
@@ -156,12 +157,12 @@ func (w *Worker) factory(stage string) (func(context.Context) (newStage, error),
 			return func(string, int32) (pipeline.Stage, error) { return correlate.New(cfg) }, nil
 		}, cfg.Validate()
 	case StageDecide:
-		parts := decide.Parts{Decide: w.cfg.Policies.Decide, Guard: w.cfg.Policies.Guard, Connectors: w.actions()}
+		parts := decide.Parts{Decide: w.cfg.Policies.Decide, Guard: w.cfg.Policies.Guard, Connectors: sinks.Actions(w.cfg.Responders)}
 		return func(context.Context) (newStage, error) {
 			return func(string, int32) (pipeline.Stage, error) { return decide.New(w.cfg.Decide, parts) }, nil
 		}, w.cfg.Decide.Validate()
 	default:
-		actions := w.actions()
+		actions := sinks.Actions(w.cfg.Responders)
 		return func(context.Context) (newStage, error) {
 			return func(string, int32) (pipeline.Stage, error) { return respond.New(w.cfg.Respond, actions) }, nil
 		}, w.cfg.Respond.Validate()
@@ -201,14 +202,6 @@ func (w *Worker) sources() []string {
 		names[i] = f.Name
 	}
 	return names
-}
-
-func (w *Worker) actions() map[string][]pipeline.ActionSpec {
-	all := make(map[string][]pipeline.ActionSpec, len(w.cfg.Responders))
-	for name, r := range w.cfg.Responders {
-		all[name] = r.Actions()
-	}
-	return all
 }
 
 // Run runs all lanes until ctx is done, then ends them within the drain time. If one of them

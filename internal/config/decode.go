@@ -135,7 +135,7 @@ func under(path string) string {
 func didYouMean(key string, fields map[string]reflect.Type) string {
 	best, dist := "", 1+len(key)/3
 	for k := range fields {
-		if d := distance(key, k); d < dist || d == dist && best != "" && k < best {
+		if d := Distance(key, k); d < dist || d == dist && best != "" && k < best {
 			best, dist = k, d
 		}
 	}
@@ -145,8 +145,9 @@ func didYouMean(key string, fields map[string]reflect.Type) string {
 	return fmt.Sprintf(", did you mean %q?", best)
 }
 
-// distance is the Levenshtein distance of two short words.
-func distance(a, b string) int {
+// Distance is the Levenshtein distance of two short words: how many bytes to insert, delete
+// or replace between them.
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
