@@ -255,3 +255,26 @@ good := input.n + 1
 	f("p/good", "5")
 	f("p/t", `{"x":{"v":1},"y":{"w":5}}`)
 }
+
+// A with statement keeps what it replaces in a register of its own. That register
+// was once one that a statement inside used too.
+func TestWhatWithReplacedIsThereAgainBehindIt(t *testing.T) {
+	t.Parallel()
+	p := mustLoad(t, Config{Modules: map[string]string{"w.rego": `package w
+
+one := 1
+
+inner contains "first" if one with input.x as input.n
+
+inner contains input.s if one
+
+outer := v if v := inner with input.y as 7
+`}, Entrypoints: []string{"w/outer"}})
+	r, err := p.NewMachine().Eval(t.Context(), 0, JSON([]byte(`{"n": 1, "s": "second"}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(r.Value().AppendJSON(nil)); got != `["first","second"]` {
+		t.Errorf("got %s", got)
+	}
+}

@@ -77,6 +77,7 @@ func lower(pol *ir.Policy, data *Value, builtins map[string]*topdown.Builtin, st
 
 func (l *lowering) plan(p *ir.Plan) error {
 	f := l.begin(p.Name, true, true)
+	f.reserve(p.Blocks)
 	for _, b := range p.Blocks {
 		if err := f.nested(b); err != nil {
 			return fmt.Errorf("plan %s: %w", p.Name, err)
@@ -107,6 +108,7 @@ func (l *lowering) function(v variant) error {
 	for _, p := range src.Params {
 		f.fn.params = append(f.fn.params, f.reg(p))
 	}
+	f.reserve(src.Blocks)
 	if err := f.blocks(src); err != nil {
 		return fmt.Errorf("function %s: %w", src.Name, err)
 	}

@@ -53,7 +53,15 @@ func (f *lowerFn) reg(l ir.Local) int32 {
 	return int32(l)
 }
 
-// temp returns a fresh register.
+// reserve makes registers of all locals that blocks write, so that those which
+// the lowering adds are none of them.
+func (f *lowerFn) reserve(blocks []*ir.Block) {
+	for _, b := range blocks {
+		eachWrite(b, func(l ir.Local) { f.reg(l) })
+	}
+}
+
+// temp returns a fresh register. The locals of the function must be reserved.
 func (f *lowerFn) temp() int32 { return f.reg(ir.Local(len(f.env))) }
 
 // write returns l as a target: what was known of it is void.
