@@ -55,11 +55,10 @@ type Revision struct {
 	Fact     FactRef  `json:"fact"`
 }
 
-// FactRef names the fact that a revision answers.
+// FactRef names the fact that a revision answers. Where that fact lies is not part of it:
+// offsets count the markers of transactions and differ from run to run.
 type FactRef struct {
-	ID        ID     `json:"fact_id"`
-	Kind      string `json:"kind"`
-	Ref       ID     `json:"ref"`
-	Partition int32  `json:"partition"` // on TopicFacts
-	Offset    int64  `json:"offset"`
+	ID   ID     `json:"fact_id"`
+	Kind string `json:"kind"`
+	Ref  ID     `json:"ref"`
 }

@@ -30,7 +30,7 @@ func (s *Stage) answer(ctx context.Context, b *pipeline.Batch, r *pipeline.Recor
 		}
 	}
 	inc.conclude(r.Time)
-	return emitRevision(b, r, inc, fact)
+	return emitRevision(b, inc, fact)
 }
 
 func (s *Stage) decisionID(inc *incident) pipeline.ID {

@@ -263,12 +263,18 @@ func TestIncidentThatIsOverIsForgotten(t *testing.T) {
 	empty := w.stage.StateBytes()
 	open(w, t0)
 	w.outcome(t0+sec, "block", pipeline.PhaseVerify, pipeline.StateInPlace)
-	w.tick(t0 + 400*3600*sec)
+	broken := func(at pipeline.Millis) { w.feed(pipeline.Record{Time: at, Value: []byte("{}")}) } // lets the log's time pass
+	broken(t0 + 400*3600*sec)
 	if w.stage.StateBytes() <= empty {
 		t.Error("forgotten although its lease is in place")
 	}
-	w.outcome(t0+2*sec, "block", pipeline.PhaseUndo, pipeline.StateAbsent)
-	w.tick(t0 + 2*sec + 49*3600*sec)
+	w.outcome(t0+401*3600*sec, "block", pipeline.PhaseUndo, pipeline.StateAbsent)
+	full := w.stage.StateBytes()
+	w.tick(t0 + 1000*3600*sec)
+	if w.stage.StateBytes() != full {
+		t.Error("forgotten by the clock of a worker, without a record of that time")
+	}
+	broken(t0 + 450*3600*sec)
 	// What stays is the budget of the tenant's action: one small row.
 	if got := w.stage.StateBytes(); got > empty+400 {
 		t.Errorf("%d bytes, want close to %d", got, empty)

@@ -8,6 +8,12 @@
 // intent; what is no longer wanted is retracted. There is no workflow: waiting is a step
 // that is not wanted yet, and the outcome of a step is a fact like any other.
 //
+// What is decided is a function of the facts topic alone. Waiting is a timer of the incident,
+// which fires before the first record that the broker appended at the timer's time or later,
+// however far behind the stage is when it reads it. Where no record comes, the runtime's
+// tick makes the stage emit the timer fact, and that record is it. So no clock of a worker
+// takes part. Every timer that fires is told by a timer fact; read back, it is known.
+//
 // A policy that fails does not stop an incident: it gets the priority of its severity and
 // no containment. A guard that fails lets nothing containing pass.
 package decide

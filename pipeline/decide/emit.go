@@ -29,11 +29,11 @@ func message(b *pipeline.Batch, topic, schema, tenant string, id pipeline.ID, va
 }
 
 // emitRevision appends the incident with the decision that answers the fact.
-func emitRevision(b *pipeline.Batch, r *pipeline.Record, inc *incident, fact *pipeline.Fact) error {
+func emitRevision(b *pipeline.Batch, inc *incident, fact *pipeline.Fact) error {
 	in := &inc.Incident
 	rev := pipeline.Revision{
 		Incident: *in, Decision: inc.Decision,
-		Fact: pipeline.FactRef{ID: fact.ID, Kind: fact.Kind, Ref: fact.Ref, Partition: b.Partition, Offset: r.Offset},
+		Fact: pipeline.FactRef{ID: fact.ID, Kind: fact.Kind, Ref: fact.Ref},
 	}
 	value, err := json.Marshal(&rev)
 	if err != nil {

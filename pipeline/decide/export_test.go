@@ -11,3 +11,6 @@ func CheckRuling(p []byte) error {
 	_, err := decodeRuling(p)
 	return err
 }
+
+// MaxFired tells tests outside of the package the bound.
+const MaxFired = maxFired

@@ -24,10 +24,7 @@ const (
 
 func groupKey(tenant, group string) string { return tenant + "\x1f" + group }
 
-func (s *Stage) forgetAfter() time.Duration { return time.Duration(s.cfg.Forget) }
-
-// fold lets the incident that the fact belongs to learn it, asks the policy if that may
-// change its mind, and emits the revision.
+// fold lets the incident that the fact belongs to learn it.
 func (s *Stage) fold(ctx context.Context, b *pipeline.Batch, r *pipeline.Record, fact *pipeline.Fact) (fate, error) {
 	id, fate := s.belongs(fact)
 	if fate != folded {
@@ -41,15 +38,24 @@ func (s *Stage) fold(ctx context.Context, b *pipeline.Batch, r *pipeline.Record,
 	if inc.Incident.ID.IsZero() {
 		s.open(inc, id, fact)
 	}
+	if n := inc.timer(fact); n >= 0 && fact.Kind == pipeline.FactTimer {
+		inc.Timers = slices.Delete(inc.Timers, n, n+1)
+	}
+	return folded, s.learnFact(ctx, b, key, inc, r, fact)
+}
+
+// learnFact lets an incident learn a fact that is new to it, asks the policy if that may
+// change its mind, and emits the revision. r is the record that carries the fact.
+func (s *Stage) learnFact(ctx context.Context, b *pipeline.Batch, key string, inc *incident, r *pipeline.Record, fact *pipeline.Fact) error {
 	inc.know(fact.ID)
-	inc.Now, inc.Last = max(inc.Now, fact.Time), r.Time
+	inc.Now, inc.Last = max(inc.Now, fact.Time), max(inc.Last, r.Time)
 	inc.Incident.Revision++
 	ask := s.learn(inc, r, fact)
 	if err := s.answer(ctx, b, r, inc, fact, ask); err != nil {
-		return folded, err
+		return err
 	}
 	s.schedule(key, inc)
-	return folded, nil
+	return nil
 }
 
 // belongs finds the incident of a fact. An alert that an incident knows belongs to it for
@@ -79,6 +85,8 @@ func (s *Stage) belongs(fact *pipeline.Fact) (pipeline.ID, fate) {
 	switch {
 	case inc == nil && fact.Kind == pipeline.FactAlert:
 		return id, folded
+	case inc == nil && fact.Kind == pipeline.FactTimer:
+		return id, known // it fired, and the incident is over
 	case inc == nil || inc.Incident.Tenant != fact.Tenant || inc.Incident.Group != fact.Group:
 		return id, orphan
 	case slices.Contains(inc.Seen, fact.ID) || stale(inc, fact):
@@ -92,6 +100,9 @@ func stale(inc *incident, fact *pipeline.Fact) bool {
 	if fact.Kind == pipeline.FactOutcome {
 		st := inc.find(fact.Outcome.Intent)
 		return st != nil && fact.Outcome.Seq <= st.Seq
+	}
+	if fact.Kind == pipeline.FactTimer {
+		return inc.timer(fact) < 0
 	}
 	if fact.Kind == pipeline.FactAlert {
 		i := inc.alert(fact.Alert.ID)

@@ -161,14 +161,20 @@ func (w *world) tick(now pipeline.Millis) {
 		w.tb.Fatalf("Tick: %v", err)
 	}
 	w.commit()
-	var back []pipeline.Record
-	for _, m := range w.last.Out {
-		w.offset++
-		back = append(back, pipeline.Record{Offset: w.offset, Time: now, Value: bytes.Clone(m.Value), Headers: m.Headers})
-	}
-	if len(back) > 0 {
+	for back := w.told(now); len(back) > 0; back = w.told(now) {
 		w.feed(back...)
 	}
+}
+
+// told are the timer facts of the last batch as they come back, appended at a time.
+func (w *world) told(at pipeline.Millis) (back []pipeline.Record) {
+	for _, m := range w.last.Out {
+		if m.Topic == pipeline.TopicFacts {
+			w.offset++
+			back = append(back, pipeline.Record{Offset: w.offset, Time: at, Value: bytes.Clone(m.Value), Headers: m.Headers})
+		}
+	}
+	return back
 }
 
 func alertFact(at pipeline.Millis, group, rule string, severity uint8, techniques []string, entities ...pipeline.EntityValue) pipeline.Fact {

@@ -90,8 +90,9 @@ func (s *step) inPlace() bool {
 
 // timer is a time at which the incident shall learn something.
 type timer struct {
-	At  pipeline.Millis `json:"at"`
-	Why string          `json:"why"`
+	At   pipeline.Millis `json:"at"`
+	Why  string          `json:"why"`
+	Told bool            `json:"told,omitempty"` // its fact was emitted before it fired
 }
 
 // The reasons of timers; two of them name an intent after a colon.
@@ -170,7 +171,7 @@ func (i *incident) know(fact pipeline.ID) bool {
 // set makes why the timer for at, in place of an earlier one of that name.
 func (i *incident) set(at pipeline.Millis, why string) {
 	i.unset(why)
-	i.Timers = append(i.Timers, timer{at, why})
+	i.Timers = append(i.Timers, timer{At: at, Why: why})
 	slices.SortFunc(i.Timers, func(a, b timer) int {
 		if a.At != b.At {
 			return int(a.At - b.At)
@@ -180,6 +181,11 @@ func (i *incident) set(at pipeline.Millis, why string) {
 		}
 		return 1
 	})
+}
+
+// timer returns the index of the timer that the fact tells of, -1 if it is not waiting.
+func (i *incident) timer(fact *pipeline.Fact) int {
+	return slices.IndexFunc(i.Timers, func(t timer) bool { return t.At == fact.Time && t.Why == fact.Summary })
 }
 
 func (i *incident) unset(why string) {

@@ -21,8 +21,8 @@ const (
 	RejectUnknown   = "unknown_incident" // of an incident that is not, or no longer, in memory
 )
 
-// stateVersion is that of the values in the journal.
-const stateVersion = 1
+// stateVersion is that of the values in the journal. Version 2 added the log's time.
+const stateVersion = 2
 
 // Stage is the decide stage of one partition of the facts topic. See the package comment.
 type Stage struct {
@@ -35,8 +35,10 @@ type Stage struct {
 	incidents *journal.Table[incident] // by id
 	groups    *journal.Table[group]    // by tenant, group
 	budgets   *journal.Table[budget]   // by tenant, action
+	clock     *journal.Table[logTime]  // one row
 	due       journal.Schedule         // keys of incidents by their next timer
-	indexed   bool                     // due holds every incident
+	ends      journal.Schedule         // keys of incidents by when they are forgotten
+	indexed   bool                     // due and ends hold every incident
 }
 
 var _ pipeline.Stateful = (*Stage)(nil)
@@ -64,17 +66,23 @@ func New(cfg Config, parts Parts) (*Stage, error) {
 	s.incidents = journal.NewTable(s.state, cloneIncident)
 	s.groups = journal.NewTable(s.state, cloneGroup)
 	s.budgets = journal.NewTable(s.state, func(b budget) budget { return maps.Clone(b) })
+	s.clock = journal.NewTable(s.state, func(t logTime) logTime { return t })
 	return s, nil
 }
 
 // Process folds the facts of b and answers each with a revision and the intents that are
-// new or changed.
+// new or changed. Before each record it lets the log's time pass to the record's append
+// time, so that a timer takes effect before the first record that was appended at its time
+// or later: its place is a matter of the log alone, however far behind the stage is.
 func (s *Stage) Process(ctx context.Context, b *pipeline.Batch) error {
 	for i := range b.In {
 		r := &b.In[i]
 		b.Counts.In++
 		b.Counts.Bytes += len(r.Value)
-		s.fire(r.Time, b)
+		s.advance(r.Time)
+		if err := s.elapse(ctx, b); err != nil {
+			return err
+		}
 		fact, err := decodeFact(r.Value)
 		if err != nil {
 			b.Counts.Rejected++
@@ -137,9 +145,14 @@ func decodeFact(value []byte) (*pipeline.Fact, error) {
 	return f, nil
 }
 
-// Tick emits the timer facts that are due and forgets incidents that are long over.
-func (s *Stage) Tick(_ context.Context, now pipeline.Millis, b *pipeline.Batch) error {
-	s.fire(now, b)
+// Tick fires the timers that are due by the log's time. For the first one that is due by now
+// alone, which may be the clock of another machine than the broker's, it emits the timer
+// fact and nothing else: that record makes the timer fire, where it lies in the log.
+func (s *Stage) Tick(ctx context.Context, now pipeline.Millis, b *pipeline.Batch) error {
+	if err := s.elapse(ctx, b); err != nil {
+		return err
+	}
+	s.announce(now, b)
 	return nil
 }
 
@@ -150,12 +163,14 @@ func (s *Stage) AppendDelta(dst []byte) []byte { return s.state.AppendDelta(dst)
 func (s *Stage) Commit() {
 	s.state.Commit()
 	s.due.Commit()
+	s.ends.Commit()
 }
 
 // Rollback implements [pipeline.Stateful].
 func (s *Stage) Rollback() {
 	s.state.Rollback()
 	s.due.Rollback()
+	s.ends.Rollback()
 }
 
 // Snapshot implements [pipeline.Stateful].
@@ -166,7 +181,7 @@ func (s *Stage) Restore(piece []byte) error {
 	if err := s.state.Restore(piece); err != nil {
 		return fmt.Errorf("decide: %w", err)
 	}
-	s.due, s.indexed = journal.Schedule{}, false
+	s.indexed = false
 	return nil
 }
 

@@ -152,7 +152,7 @@ func revision(n uint64) *pipeline.Revision {
 			ID: id("decision"), Bundle: "b1", Guard: "g1", Engine: "topdown", Priority: 2, Playbook: pipeline.PlaybookRef{ID: "p", Version: "v1"},
 			Reasons: []pipeline.Reason{{Code: "c", Text: "because"}}, Steps: []pipeline.Step{{ID: "s"}, {ID: "t"}}, Added: 2, InputDigest: "d1",
 		},
-		Fact: pipeline.FactRef{ID: id("fact"), Kind: "alert", Ref: id("alert"), Partition: 1, Offset: 44},
+		Fact: pipeline.FactRef{ID: id("fact"), Kind: "alert", Ref: id("alert")},
 	}
 }
 
@@ -167,7 +167,7 @@ func TestRevisionIsAnIncidentAndADecision(t *testing.T) {
 	incident := func(n, times, offset string) string {
 		return "incident_log: tenant=acme incident_id=incident incident_group=host:ws1 revision=" + n + " status=open priority=2 title=T rules=[r] sources=[okta]" +
 			" entities=[host:ws1] alerts=1 alert_ids=[alert] origin=live wants_action=1 flags=[demo] occurred=1000 triggered=1500 ingested=1600 detected=2000 " + times +
-			" fact_id=fact fact_kind=alert fact_ref=alert fact_partition=1 fact_offset=44 at=500" + offset + " topic=decisions partition=3 offset=" + offset
+			" fact_id=fact fact_kind=alert fact_ref=alert at=500" + offset + " topic=decisions partition=3 offset=" + offset
 	}
 	decision := func(n string) string {
 		return "decisions: tenant=acme incident_id=incident revision=" + n + " decision_id=decision mode=live bundle=b1 guard=g1 engine=topdown priority=2 playbook=p" +

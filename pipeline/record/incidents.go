@@ -22,8 +22,6 @@ type incidents struct {
 	reopened                                                 *columns.Fixed[uint16]
 	occurred, triggered, ingested, detected, at              *columns.Fixed[int64]
 	maybe                                                    [maybeTimes]*columns.MaybeMillis
-	factPartition                                            *columns.Fixed[int32]
-	factOffset                                               *columns.Fixed[int64]
 	origin                                                   origin
 }
 
@@ -76,8 +74,6 @@ func (n *incidents) addTimes() {
 	n.fact = columns.Add(t, "fact_id", columns.UUID())
 	n.factKind = columns.Add(t, "fact_kind", new(columns.Dict))
 	n.factRef = columns.Add(t, "fact_ref", columns.UUID())
-	n.factPartition = columns.Add(t, "fact_partition", columns.Int32())
-	n.factOffset = columns.Add(t, "fact_offset", columns.Int64())
 	n.at = columns.Add(t, "at", columns.Millis())
 }
 
@@ -110,8 +106,6 @@ func (n *incidents) add(blk *pipeline.Block, r *pipeline.Record, rev *pipeline.R
 	n.fact.Append(rev.Fact.ID)
 	n.factKind.Append(rev.Fact.Kind)
 	n.factRef.Append(rev.Fact.Ref)
-	n.factPartition.Append(rev.Fact.Partition)
-	n.factOffset.Append(rev.Fact.Offset)
 	n.at.Append(int64(r.Time))
 	n.origin.add(blk, r)
 }

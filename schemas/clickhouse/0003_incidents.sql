@@ -71,8 +71,6 @@ CREATE TABLE IF NOT EXISTS riposte.incident_log
     fact_id       UUID                           COMMENT 'fact that made this revision' CODEC(NONE),
     fact_kind     LowCardinality(String)         COMMENT 'kind of that fact',
     fact_ref      UUID                           COMMENT 'what that fact is about: alert_id, intent_id, ... by kind',
-    fact_partition Int32                         COMMENT 'where that fact lies on facts',
-    fact_offset   Int64                          COMMENT 'where that fact lies on facts',
     at            DateTime64(3, 'UTC')           COMMENT 'broker append time of this revision on decisions',
     topic         LowCardinality(String)         COMMENT 'record this row came from',
     partition     Int32                          COMMENT 'record this row came from',
@@ -150,14 +148,15 @@ ORDER BY (tenant, incident_id, revision, mode)
 TTL toDateTime(at) + INTERVAL 3 YEAR DELETE
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000;
 
--- The timeline of an incident: its facts in the order in which they were folded.
+-- The timeline of an incident: its facts in the order in which they were folded. ANY: a fact may
+-- lie on the topic more than once (a client that tried again), and is folded once.
 CREATE VIEW IF NOT EXISTS riposte.timeline AS
 SELECT
     i.tenant AS tenant, i.incident_id AS incident_id, i.revision AS revision, f.kind AS kind, f.ref AS ref, f.actor AS actor,
     f.summary AS summary, f.body AS body, f.time AS time, f.at AS at, i.at AS folded, i.status AS status, i.priority AS priority,
     has(i.flags, 'demo') AS demo
 FROM riposte.incident_log AS i
-INNER JOIN riposte.facts AS f ON f.tenant = i.tenant AND f.partition = i.fact_partition AND f.offset = i.fact_offset;
+INNER ANY JOIN riposte.facts AS f ON f.tenant = i.tenant AND f.incident_group = i.incident_group AND f.fact_id = i.fact_id;
 
 -- Which incident an alert went to.
 CREATE VIEW IF NOT EXISTS riposte.alert_incidents AS

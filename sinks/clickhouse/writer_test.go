@@ -216,7 +216,7 @@ func story(t *testing.T) []*pipeline.Block {
 				WantsAction: true, Mode: "auto", Flags: []string{"demo"}, Occurred: at(0), Triggered: at(10_000), Ingested: at(13_000),
 			},
 			Decision: pipeline.Decision{ID: id(fmt.Sprint("decision", n)), Priority: 2, Mode: "live"},
-			Fact:     pipeline.FactRef{ID: f.ID, Kind: f.Kind, Ref: f.Ref, Partition: 2, Offset: offset},
+			Fact:     pipeline.FactRef{ID: f.ID, Kind: f.Kind, Ref: f.Ref},
 		}
 	}
 	intent := &pipeline.Intent{
