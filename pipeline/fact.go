@@ -83,7 +83,7 @@ type Alert struct {
 	Trigger    ID            `json:"trigger"`  // signal that completed the condition
 	Event      ID            `json:"event_id"` // event of the trigger
 	Risk       float64       `json:"risk,omitempty"`
-	Fate       string        `json:"fate"` // incident, silenced, inhibited, folded, budget
+	Fate       string        `json:"fate"` // incident, waiting, silenced, inhibited, folded, budget, withdrawn
 	Flags      []string      `json:"flags,omitempty"`
 	Occurred   Millis        `json:"occurred"`    // event time of the first evidence
 	Triggered  Millis        `json:"triggered"`   // event time of the trigger

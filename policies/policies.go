@@ -10,9 +10,10 @@ import (
 	"path"
 )
 
-// FS holds the folders detections, correlations, decide and guard, tests included.
+// FS holds the folders detections, correlations, decide and guard, tests included, and
+// noise.yml.
 //
-//go:embed detections correlations decide/*.rego decide/*.json guard/*.rego guard/*.json
+//go:embed noise.yml detections correlations decide/*.rego decide/*.json guard/*.rego guard/*.json
 var FS embed.FS
 
 // Detections are the files of the shipped detections, with their data in the folder data.

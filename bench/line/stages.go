@@ -42,7 +42,7 @@ func Stages(ctx context.Context, p *assembly.Policies, partitions int, connector
 	correlated := run.DefaultLane(run.DefaultKafka(), assembly.StageCorrelate, pipeline.TopicSignals)
 	correlated.New = func(string, int32) (pipeline.Stage, error) {
 		cfg := correlate.Default()
-		cfg.Rules = p.Correlations
+		cfg.Rules, cfg.Noise = p.Correlations, p.Noise
 		return correlate.New(cfg)
 	}
 	decided := run.DefaultLane(run.DefaultKafka(), assembly.StageDecide, pipeline.TopicFacts)

@@ -25,6 +25,7 @@ type Policies struct {
 	Revision     string
 	Detections   *match.Set
 	Correlations *correlate.Set
+	Noise        correlate.Noise
 	Decide       decide.Policy
 	Guard        decide.Policy
 	data         map[string]any // data.* of the detections
@@ -32,7 +33,7 @@ type Policies struct {
 }
 
 // LoadPolicies loads detections, correlations, playbooks and guard from the folders
-// detections, correlations, decide and guard of fsys. It reports all errors of a folder at
+// detections, correlations, decide and guard of fsys, and noise.yml beside them. It reports all errors of a folder at
 // once, each with file and line.
 func LoadPolicies(ctx context.Context, fsys fs.FS) (*Policies, error) {
 	revision, err := revisionOf(fsys)
@@ -56,6 +57,11 @@ func LoadPolicies(ctx context.Context, fsys fs.FS) (*Policies, error) {
 		errs = append(errs, err)
 	} else if p.Detections != nil {
 		errs = append(errs, p.Correlations.CheckRules(p.Detections.IDs()))
+	}
+	if p.Noise, err = correlate.LoadNoise(fsys); err != nil {
+		errs = append(errs, err)
+	} else if p.Detections != nil && p.Correlations != nil {
+		errs = append(errs, p.Noise.CheckRules(append(p.Correlations.IDs(), p.Detections.IDs()...)))
 	}
 	if p.Decide, err = loadPolicy(ctx, fsys, "decide", revision, decide.DocumentDecide); err != nil {
 		errs = append(errs, err)
@@ -94,7 +100,7 @@ func revisionOf(fsys fs.FS) (string, error) {
 	var names []string
 	for _, pattern := range []string{
 		"detections/*.rego", "detections/data/*.json", "correlations/*.yml", "correlations/*.yaml",
-		"decide/*.rego", "decide/*.json", "guard/*.rego", "guard/*.json",
+		correlate.NoiseFile, "decide/*.rego", "decide/*.json", "guard/*.rego", "guard/*.json",
 	} {
 		found, err := fs.Glob(fsys, pattern)
 		if err != nil {

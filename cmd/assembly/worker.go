@@ -36,7 +36,7 @@ type Config struct {
 	Formats    []pipeline.Format
 	Policies   *Policies
 	Dedupe     dedupe.Config
-	Correlate  correlate.Config // Rules are taken from Policies
+	Correlate  correlate.Config // Rules and Noise are taken from Policies
 	Decide     decide.Config
 	Respond    respond.Config
 	Responders map[string]pipeline.Responder
@@ -152,7 +152,7 @@ func (w *Worker) factory(stage string) (func(context.Context) (newStage, error),
 		return w.ingest()
 	case StageCorrelate:
 		cfg := w.cfg.Correlate
-		cfg.Rules = w.cfg.Policies.Correlations
+		cfg.Rules, cfg.Noise = w.cfg.Policies.Correlations, w.cfg.Policies.Noise
 		return func(context.Context) (newStage, error) {
 			return func(string, int32) (pipeline.Stage, error) { return correlate.New(cfg) }, nil
 		}, cfg.Validate()

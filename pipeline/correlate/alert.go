@@ -11,6 +11,7 @@ import (
 // The fates of an alert (pipeline.Alert.Fate). Those of FateIncident open incidents.
 const (
 	FateIncident  = "incident"
+	FateWaiting   = "waiting"   // for others of its group, see Route; a later revision has its fate
 	FateSilenced  = "silenced"  // a silence or a mute
 	FateInhibited = "inhibited" // a graver alert tells it already
 	FateFolded    = "folded"    // storm control put it into the rule's own incident, or its episode became part of another one
@@ -25,8 +26,9 @@ const maxEntities = 64
 type outputs struct{ b *pipeline.Batch }
 
 // report tells what is new about a session: its alert, or a revision of it. Revisions are
-// told when the evidence's beginning, the trigger or the entities changed, and when the
-// number of signals doubled; the rest is told when the episode closes.
+// told when the evidence's beginning, the trigger or the entities changed, when the number
+// of signals doubled, and when the last one is a RepeatInterval old; the rest is told when
+// the episode closes.
 func (s *Stage) report(out *outputs, r *rule, k *key, x *session, changed bool) {
 	if s.replacing {
 		return
@@ -41,16 +43,40 @@ func (s *Stage) report(out *outputs, r *rule, k *key, x *session, changed bool) 
 		s.open(out, r, k, x)
 		return
 	}
+	if s.freed(out, r, k, x) {
+		return
+	}
 	n := x.signals()
-	if !changed && n < 2*x.told.signals {
+	grown := n >= 2*x.told.signals || n > x.told.signals && x.told.again != 0 && s.present() >= x.told.again
+	if !changed && !grown {
 		return
 	}
 	a := s.alert(r, k, x)
-	if n < 2*x.told.signals && a.Evidence[0] == x.told.start && a.Trigger == x.told.trigger && a.Triggered == x.told.at &&
+	if !grown && a.Evidence[0] == x.told.start && a.Trigger == x.told.trigger && a.Triggered == x.told.at &&
 		len(a.Entities) == int(x.told.entities) {
 		return
 	}
 	s.revise(out, r, k, x, &a, "")
+}
+
+// recheck is how much event time passes until an alert that was kept from incidents, and
+// that goes on, is judged again.
+const recheck = pipeline.Millis(60_000)
+
+// freed tells an alert that goes on, and that nothing keeps from incidents any more.
+func (s *Stage) freed(out *outputs, r *rule, k *key, x *session) bool {
+	t := &x.told
+	if t.fate != FateSilenced && t.fate != FateInhibited || x.last < t.checked+recheck {
+		return false
+	}
+	t.checked = x.last
+	a := s.alert(r, k, x)
+	a.ID = t.alert
+	if fate, _ := s.suppressed(k, &a, x.last); fate != "" {
+		return false
+	}
+	s.release(out, r, k, x, "no longer "+t.fate)
+	return true
 }
 
 // open tells the first revision, and the signals that other correlations make of it.
@@ -58,14 +84,11 @@ func (s *Stage) open(out *outputs, r *rule, k *key, x *session) {
 	a := s.alert(r, k, x)
 	if x.told.alert.IsZero() {
 		x.told.alert = pipeline.AlertID(k.tenant, r.id, k.groupText(), a.Evidence[0])
-		x.told.group = incidentGroup(r.c, &a)
+		x.told.group = s.cfg.route(&a).group(r.c, &a)
 	}
 	a.ID = x.told.alert
-	fate, why := s.control(r, k, &a)
-	x.told.fate = fate
-	if fate == FateFolded {
-		x.told.group = "rule:" + r.id // a storm is one incident
-	}
+	fate, why := s.control(r, k, x, &a)
+	x.told.fate, x.told.checked = fate, x.last
 	if x.told.rev == 0 {
 		s.stats.Alerts++
 	}
@@ -77,7 +100,18 @@ func (s *Stage) open(out *outputs, r *rule, k *key, x *session) {
 // nothing, but keeps the count.
 func (s *Stage) revise(out *outputs, r *rule, k *key, x *session, a *pipeline.Alert, why string) {
 	x.told.rev++
+	if s.urgent(a) && r.loud {
+		if x.told.fate == FateWaiting { // it grew
+			x.told.fate, why = FateIncident, "urgent"
+		}
+		if x.told.fate == FateIncident {
+			s.hurry(k, x)
+		}
+	}
 	a.ID, a.Revision, a.Fate = x.told.alert, x.told.rev, x.told.fate
+	if x.told.again = 0; s.cfg.route(a).RepeatInterval > 0 {
+		x.told.again = s.present() + millisOf(s.cfg.route(a).RepeatInterval)
+	}
 	if x.told.rev == 1 || a.Trigger != x.told.trigger || a.Triggered != x.told.at {
 		again := ""
 		if x.told.at != 0 {
@@ -98,10 +132,14 @@ func (s *Stage) revise(out *outputs, r *rule, k *key, x *session, a *pipeline.Al
 
 // closed tells the last revision, if something is left to tell.
 func (s *Stage) closed(out *outputs, r *rule, k *key, x *session) {
-	if x.told.alert.IsZero() || x.told.fate == FateWithdrawn || x.signals() == x.told.signals {
+	waits := x.told.fate == FateWaiting
+	if x.told.alert.IsZero() || x.told.fate == FateWithdrawn || x.signals() == x.told.signals && !waits {
 		return
 	}
 	a := s.alert(r, k, x)
+	if waits {
+		x.told.fate = FateIncident
+	}
 	s.revise(out, r, k, x, &a, "closed")
 }
 
@@ -230,7 +268,7 @@ func incidentGroup(c *Correlation, a *pipeline.Alert) string {
 	if len(a.Entities) > 0 {
 		return a.Entities[0].Kind + ":" + a.Entities[0].Value
 	}
-	return "rule:" + string(appendKeyText(nil, a.Rule, a.Group))
+	return ruleGroup(string(appendKeyText(nil, a.Rule, a.Group)))
 }
 
 // fact emits the alert as a fact.
@@ -326,14 +364,23 @@ func (c *Correlation) sameGroup(inner *Correlation) bool {
 }
 
 // drain serves the correlations that use what others found, in the order in which it was
-// found.
+// found, and then the groups that an urgent alert lets wait no longer.
 func (s *Stage) drain(out *outputs) {
-	for len(s.inner) > 0 {
-		n := s.inner[0]
-		s.inner = s.inner[1:]
-		s.admit(out, &n.sig, n.appended)
+	for len(s.inner)+len(s.hurried) > 0 {
+		for len(s.inner) > 0 {
+			n := s.inner[0]
+			s.inner = s.inner[1:]
+			s.admit(out, &n.sig, n.appended)
+		}
+		s.inner = nil
+		hurried := s.hurried
+		s.hurried = nil
+		for _, text := range hurried {
+			if s.bundles[text] != nil {
+				s.tell(out, text, s.present())
+			}
+		}
 	}
-	s.inner = nil
 }
 
 func (o *outputs) signal(sig *pipeline.Signal) {

@@ -266,6 +266,8 @@ func (w *writer) session(base, x *session) {
 	w.uint(uint64(t.entities))
 	w.text(t.fate)
 	w.text(t.group)
+	w.millis(t.checked)
+	w.millis(t.again)
 }
 
 func (r *reader) session(base *session) session {
@@ -287,6 +289,7 @@ func (r *reader) session(base *session) session {
 		t.rev, t.signals, t.start, t.trigger = r.uint(), uint32(r.uint()), r.id(), r.id()
 		t.at = r.millis()
 		t.entities, t.fate, t.group = uint16(r.uint()), r.text(), r.text()
+		t.checked, t.again = r.millis(), r.millis()
 	}
 	return x
 }

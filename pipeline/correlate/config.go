@@ -28,17 +28,15 @@ type Config struct {
 	// Storm is how many alerts of one rule per hour of event time and partition may open
 	// incidents; further ones are told as folded. 0: no limit. Default 200.
 	Storm int
-	// Inhibit, Silences and Mutes are what keeps alerts from opening incidents.
-	Inhibit  []Inhibition
-	Silences []Silence
-	Mutes    []Mute
+	// Noise is what keeps alerts from opening incidents, and how they are grouped.
+	Noise
 }
 
 // Default returns the configuration without rules.
 func Default() Config {
 	return Config{
 		Lateness: 5 * time.Minute, Fold: time.Hour, Quiet: 1, Budget: 256 << 20,
-		RuleShare: 0.5, TenantShare: 0.5, Storm: 200,
+		RuleShare: 0.5, TenantShare: 0.5, Storm: 200, Noise: DefaultNoise(),
 	}
 }
 
@@ -56,15 +54,8 @@ func (c *Config) Validate() error {
 	bad(c.RuleShare <= 0 || c.RuleShare > 1, "rule share %g: want more than 0, at most 1", c.RuleShare)
 	bad(c.TenantShare <= 0 || c.TenantShare > 1, "tenant share %g: want more than 0, at most 1", c.TenantShare)
 	bad(c.Storm < 0, "storm %d: want 0 or more", c.Storm)
-	for i := range c.Silences {
-		if err := c.Silences[i].validate(); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	for i := range c.Mutes {
-		if err := c.Mutes[i].validate(); err != nil {
-			errs = append(errs, err)
-		}
+	if err := c.Noise.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("correlate: %w", err))
 	}
 	return errors.Join(errs...)
 }

@@ -3,6 +3,7 @@ package correlate
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -189,16 +190,39 @@ func parse(file string, src []byte) (*Correlation, error) {
 
 // decodeStrict decodes n and reports keys that the type does not know, with their line.
 func decodeStrict(n *yaml.Node, b *body) error {
-	known := []string{
-		"type", "rules", "group-by", "timespan", "aliases", "condition", "generate", "incident-by", "field",
-		"learning", "source", "alive", "weights", "half-life", "tactics",
-	}
-	for i := 0; i < len(n.Content); i += 2 {
-		if key := n.Content[i]; !slices.Contains(known, key.Value) {
-			return fmt.Errorf("line %d: correlation has no key %q, want one of %s", key.Line, key.Value, strings.Join(known, ", "))
-		}
+	if err := knownKeys(n, b); err != nil {
+		return err
 	}
 	return n.Decode(b)
+}
+
+// knownKeys reports the first key of n, and of the mappings in it, that v, a pointer to a
+// struct, has no field for. A node's own decoder does not know such strictness.
+func knownKeys(n *yaml.Node, v any) error {
+	t := reflect.TypeOf(v).Elem()
+	if n.Kind != yaml.MappingNode || t.Kind() != reflect.Struct {
+		return nil
+	}
+	var known []string
+	for i := range t.NumField() {
+		known = append(known, t.Field(i).Tag.Get("yaml"))
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		key := n.Content[i]
+		at := slices.Index(known, key.Value)
+		if at < 0 {
+			return fmt.Errorf("line %d: there is no key %q, want one of %s", key.Line, key.Value, strings.Join(known, ", "))
+		}
+		if f := t.Field(at).Type; f.Kind() == reflect.Struct {
+			if _, own := reflect.New(f).Interface().(yaml.Unmarshaler); own || f.NumField() == 0 || f.Field(0).Tag.Get("yaml") == "" {
+				continue
+			}
+			if err := knownKeys(n.Content[i+1], reflect.New(f).Interface()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 var levels = []string{"", "informational", "low", "medium", "high", "critical"}

@@ -36,7 +36,7 @@ func TestWrongDocumentIsRefusedWithFileAndLine(t *testing.T) {
 		}
 	}
 	f("unknown key", "title: T", "titel: T", "line 1: field titel not found")
-	f("unknown key below", "  timespan: 10m", "  time-span: 10m", `line 11: correlation has no key "time-span"`)
+	f("unknown key below", "  timespan: 10m", "  time-span: 10m", `line 11: there is no key "time-span"`)
 	f("no timespan", "  timespan: 10m\n", "", "timespan: want 1s to 90d")
 	f("span", "10m", "10 minutes", `line 11: time span "10 minutes"`)
 	f("type", "event_count", "event_counts", `n.yml:8: type "event_counts"`)

@@ -49,7 +49,9 @@ type told struct {
 	at       pipeline.Millis // of the trigger
 	entities uint16
 	fate     string
-	group    string // of the incident; stays as it was in the first revision
+	group    string          // of the incident; stays as it was in the first revision
+	checked  pipeline.Millis // event time at which its fate was judged last
+	again    pipeline.Millis // broker time from which on it is told again; 0: never
 }
 
 func newSession(m mark) session {

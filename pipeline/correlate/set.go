@@ -171,6 +171,15 @@ func (s *Set) depth(c *Correlation, above []string) (int, error) {
 // All returns the correlations in the order of their ids.
 func (s *Set) All() []*Correlation { return s.list }
 
+// IDs returns the ids of the correlations, sorted.
+func (s *Set) IDs() []string {
+	ids := make([]string, len(s.list))
+	for i, c := range s.list {
+		ids[i] = c.ID
+	}
+	return ids
+}
+
 // CheckRules reports the rules that correlations name and that are neither among detections
 // nor correlations themselves.
 func (s *Set) CheckRules(detections []string) error {

@@ -39,12 +39,15 @@ type Stage struct {
 	newestAt pipeline.Millis
 	alive    liveness
 	timers   timers
+	bundles  map[string]*bundle // by bundleText
+	waits    timers             // of the bundles
 	bytes    int
 	tenants  map[string]int // bytes by tenant
 	stats    Stats
 
 	replacing bool            // see admit
 	inner     []inner         // to be admitted, always empty between calls
+	hurried   []string        // bundles to be told, always empty between calls
 	sig       pipeline.Signal // decoded into, again and again
 	notes     notes
 	text      []byte // of a key, while it is looked up
@@ -62,7 +65,7 @@ func New(cfg Config) (*Stage, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Stage{cfg: cfg, rules: map[string]*rule{}, tenants: map[string]int{}, alive: liveness{}}
+	s := &Stage{cfg: cfg, rules: map[string]*rule{}, tenants: map[string]int{}, alive: liveness{}, bundles: map[string]*bundle{}}
 	s.undo.reset()
 	for _, c := range cfg.Rules.list {
 		r := newRule(c, cfg.Rules.loud(c.ID))
@@ -125,7 +128,10 @@ func (s *Stage) Tick(_ context.Context, now pipeline.Millis, b *pipeline.Batch) 
 	if s.newest == 0 || now <= s.newestAt {
 		return nil
 	}
-	s.pass(&outputs{b: b}, s.newest+(now-s.newestAt)-s.lateness())
+	out := &outputs{b: b}
+	s.pass(out, s.newest+(now-s.newestAt)-s.lateness())
+	s.fallDue(out, now)
+	s.drain(out)
 	return nil
 }
 
@@ -138,6 +144,7 @@ func (s *Stage) apply(out *outputs, sig *pipeline.Signal, appended pipeline.Mill
 	if slices.Contains(sig.Flags, flagInner) {
 		return false // it was dealt with when it was made
 	}
+	s.fallDue(out, appended)
 	s.clock(out, sig, appended)
 	s.alive.saw(sig.Tenant, sig.Source, sig.At)
 	late = s.admit(out, sig, appended)
@@ -345,9 +352,13 @@ func (s *Stage) weigh(r *rule, k *key, size int) {
 	d := size - k.bytes
 	k.bytes = size
 	r.bytes += d
+	s.book(k.tenant, d)
+}
+
+func (s *Stage) book(tenant string, d int) {
 	s.bytes += d
-	if s.tenants[k.tenant] += d; s.tenants[k.tenant] == 0 {
-		delete(s.tenants, k.tenant)
+	if s.tenants[tenant] += d; s.tenants[tenant] == 0 {
+		delete(s.tenants, tenant)
 	}
 }
 

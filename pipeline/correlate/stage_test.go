@@ -3,7 +3,6 @@ package correlate
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -177,50 +176,4 @@ func TestSessionThatGrowsTooLargeForgetsItsOldestAndSaysSo(t *testing.T) {
 	if len(facts) != 1 || !slices.Contains(facts[0].Alert.Flags, "approximate") || st.Stats().Forgotten == 0 {
 		t.Errorf("got %+v, stats %+v", facts, st.Stats())
 	}
-}
-
-func TestNoiseControlDecidesInItsOrderWithAReason(t *testing.T) {
-	t.Parallel()
-	start := epoch.Time()
-	silence := Silence{ID: "s1", Match: Matcher{Entity: "host:quiet"}, Owner: "ann", Reason: "maintenance", Until: start.Add(time.Hour)}
-	mute := Mute{ID: "m1", Match: Matcher{Group: "muted"}, Owner: "bob", Reason: "backup", To: 24 * time.Hour}
-	st := stageOf(t, func(c *Config) {
-		c.Silences, c.Mutes, c.Storm = []Silence{silence}, []Mute{mute}, 2
-		c.Inhibit = []Inhibition{{Source: "grave", Target: Matcher{Rule: "a"}, Equal: []pipeline.EntityKind{pipeline.EntityHost}}}
-	})
-	grave := sig("", "down", 1, 0)
-	grave.Rule, grave.Severity = "grave", 5
-	process(t, st, grave)
-	f := func(group string, n int, at time.Duration, want, why string) {
-		t.Helper()
-		facts := process(t, st, sig("", group, n, at))
-		if len(facts) != 1 || facts[0].Alert.Fate != want || !strings.Contains(facts[0].Summary, why) {
-			t.Errorf("%s: got %q %q, want %s because of %q", group, fates(facts), facts[0].Summary, want, why)
-		}
-	}
-	f("down", 1, time.Second, FateInhibited, "inhibited by alert")
-	f("quiet", 2, 2*time.Second, FateSilenced, "silence s1 of ann: maintenance")
-	f("muted", 3, 3*time.Second, FateSilenced, "mute m1 of bob: backup")
-	f("x", 4, 4*time.Second, FateIncident, "")
-	f("y", 5, 5*time.Second, FateIncident, "")
-	f("z", 6, 6*time.Second, FateFolded, "storm")
-	f("quiet", 7, 3*time.Hour, FateIncident, "")
-}
-
-func TestSilenceWithoutEndOrOwnerIsRefused(t *testing.T) {
-	t.Parallel()
-	f := func(name string, s Silence) {
-		t.Helper()
-		cfg := Default()
-		cfg.Silences = []Silence{s}
-		if _, err := New(cfg); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
-	}
-	good := Silence{ID: "s", Match: Matcher{Rule: "a"}, Owner: "ann", Reason: "x", Until: epoch.Time()}
-	endless, nobody, all := good, good, good
-	endless.Until, nobody.Owner, all.Match = time.Time{}, "", Matcher{}
-	f("no end", endless)
-	f("no owner", nobody)
-	f("matches all", all)
 }

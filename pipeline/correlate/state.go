@@ -16,7 +16,7 @@ import (
 // lists of marks are told as changes of the lists before.
 const (
 	magic0, magic1 = 'R', 'C'
-	stateVersion   = 1
+	stateVersion   = 2
 	headSize       = 8
 	pieceSize      = 512 << 10
 	// partMarks is how many marks of one list go into one piece: about 300 KiB.
@@ -29,6 +29,7 @@ const (
 	entryStorm
 	entryKey
 	entryDelete
+	entryBundle
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -41,7 +42,7 @@ func (w *writer) seal(from int) {
 
 // AppendDelta appends what changed since the last Commit, and nothing if nothing did.
 func (s *Stage) AppendDelta(dst []byte) []byte {
-	if !s.moved && len(s.undo.keys) == 0 && len(s.undo.storms) == 0 {
+	if !s.moved && len(s.undo.keys)+len(s.undo.storms)+len(s.undo.bundles) == 0 {
 		return dst
 	}
 	w, from := &writer{buf: dst}, len(dst)
@@ -68,6 +69,9 @@ func (s *Stage) AppendDelta(dst []byte) []byte {
 				w.text(text)
 			}
 		}
+	}
+	for _, text := range slices.Sorted(maps.Keys(s.undo.bundles)) {
+		w.bundle(text, s.bundles[text])
 	}
 	w.seal(from)
 	return w.buf
@@ -108,6 +112,13 @@ func (s *Stage) Snapshot(emit func(piece []byte) error) error {
 			if err != nil {
 				return err
 			}
+		}
+	}
+	bundles := s.committedBundles()
+	for _, text := range slices.Sorted(maps.Keys(bundles)) {
+		w.bundle(text, bundles[text])
+		if err := flush(pieceSize / 2); err != nil {
+			return err
 		}
 	}
 	return flush(headSize)
@@ -263,6 +274,8 @@ func (s *Stage) restoreEntry(r *reader) error {
 		if st := (storm{hour: r.int(), n: int(r.uint())}); o != nil {
 			o.storm = st
 		}
+	case entryBundle:
+		s.restoreBundle(r)
 	case entryKey:
 		return s.restoreKey(r)
 	case entryDelete:

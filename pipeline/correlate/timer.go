@@ -67,6 +67,7 @@ func (s *Stage) pass(out *outputs, wm pipeline.Millis) {
 	s.undo.clocks(s)
 	s.moved = true
 	for len(s.timers) > 0 && s.timers[0].at < wm {
+		s.fallDue(out, s.presentAt(max(s.wm, s.timers[0].at+1)))
 		t, _ := heap.Pop(&s.timers).(timer)
 		s.wm = max(s.wm, t.at+1)
 		r := s.rules[t.rule]

@@ -9,17 +9,18 @@ import (
 
 // undo is what the state was at the last commit, as far as it changed since.
 type undo struct {
-	keys   map[string]map[string]*key // by rule and key; nil: there was none
-	storms map[string]storm
-	saved  bool // the clocks below are set
-	wm     pipeline.Millis
-	newest pipeline.Millis
-	at     pipeline.Millis
-	alive  liveness
+	keys    map[string]map[string]*key // by rule and key; nil: there was none
+	storms  map[string]storm
+	bundles map[string]*bundle // nil: there was none
+	saved   bool               // the clocks below are set
+	wm      pipeline.Millis
+	newest  pipeline.Millis
+	at      pipeline.Millis
+	alive   liveness
 }
 
 func (u *undo) reset() {
-	*u = undo{keys: map[string]map[string]*key{}, storms: map[string]storm{}}
+	*u = undo{keys: map[string]map[string]*key{}, storms: map[string]storm{}, bundles: map[string]*bundle{}}
 }
 
 // clocks saves the clocks before the first change of a transaction.
@@ -74,6 +75,9 @@ func (s *Stage) Rollback() {
 	}
 	for id, st := range s.undo.storms {
 		s.rules[id].storm = st
+	}
+	for text, old := range s.undo.bundles {
+		s.putBundle(text, s.bundles[text], old)
 	}
 	if s.undo.saved {
 		s.wm, s.newest, s.newestAt, s.alive = s.undo.wm, s.undo.newest, s.undo.at, s.undo.alive

@@ -1,0 +1,317 @@
+package correlate
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/riposte-sec/riposte/pipeline"
+)
+
+func TestNoiseControlDecidesInItsOrderWithAReason(t *testing.T) {
+	t.Parallel()
+	start := epoch.Time()
+	silence := Silence{ID: "s1", Match: Matcher{Entity: "host:quiet"}, Owner: "ann", Reason: "maintenance", Until: start.Add(time.Hour)}
+	mute := Mute{ID: "m1", Match: Matcher{Group: "muted"}, Owner: "bob", Reason: "backup", To: 24 * time.Hour}
+	st := stageOf(t, func(c *Config) {
+		c.Silences, c.Mutes, c.Storm = []Silence{silence}, []Mute{mute}, 2
+		c.Inhibit = []Inhibition{{Source: "grave", Target: Matcher{Rule: "a"}, Equal: []pipeline.EntityKind{pipeline.EntityHost}}}
+	})
+	grave := sig("", "down", 1, 0)
+	grave.Rule, grave.Severity = "grave", 5
+	process(t, st, grave)
+	f := func(group string, n int, at time.Duration, want, why string) {
+		t.Helper()
+		facts := process(t, st, sig("", group, n, at))
+		if len(facts) != 1 || facts[0].Alert.Fate != want || !strings.Contains(facts[0].Summary, why) {
+			t.Errorf("%s: got %q %q, want %s because of %q", group, fates(facts), facts[0].Summary, want, why)
+		}
+	}
+	f("down", 1, time.Second, FateInhibited, "inhibited by alert")
+	f("quiet", 2, 2*time.Second, FateSilenced, "silence s1 of ann: maintenance")
+	f("muted", 3, 3*time.Second, FateSilenced, "mute m1 of bob: backup")
+	f("x", 4, 4*time.Second, FateIncident, "")
+	f("y", 5, 5*time.Second, FateIncident, "")
+	f("z", 6, 6*time.Second, FateIncident, "storm")
+	f("zz", 7, 7*time.Second, FateFolded, "storm")
+	f("quiet", 8, 3*time.Hour, FateIncident, "")
+}
+
+func TestSilenceWithoutEndOrOwnerIsRefused(t *testing.T) {
+	t.Parallel()
+	f := func(name string, s Silence) {
+		t.Helper()
+		cfg := Default()
+		cfg.Silences = []Silence{s}
+		if _, err := New(cfg); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	good := Silence{ID: "s", Match: Matcher{Rule: "a"}, Owner: "ann", Reason: "x", Until: epoch.Time()}
+	endless, nobody, all := good, good, good
+	endless.Until, nobody.Owner, all.Match = time.Time{}, "", Matcher{}
+	f("no end", endless)
+	f("no owner", nobody)
+	f("matches all", all)
+}
+
+// routed is a stage whose alerts wait as Alertmanager's do by default.
+func routed(t *testing.T, change func(*Config)) *Stage {
+	t.Helper()
+	return stageOf(t, func(c *Config) {
+		c.Route = Route{GroupBy: []string{"rule"}, GroupWait: 30 * time.Second, GroupInterval: 5 * time.Minute, RepeatInterval: 4 * time.Hour}
+		if change != nil {
+			change(c)
+		}
+	})
+}
+
+func tick(t *testing.T, st *Stage, at time.Duration) []pipeline.Fact {
+	t.Helper()
+	b := &pipeline.Batch{}
+	if err := st.Tick(t.Context(), epoch.Add(at), b); err != nil {
+		t.Fatal(err)
+	}
+	return factsOf(t, b)
+}
+
+func TestAlertsOfAGroupWaitForEachOtherAndAreToldTogether(t *testing.T) {
+	t.Parallel()
+	st := routed(t, nil)
+	expectFates(t, process(t, st, sig("", "a", 1, 0)), "a/waiting/1")
+	expectFates(t, process(t, st, sig("", "b", 1, 20*time.Second)), "b/waiting/1")
+	expectFates(t, tick(t, st, 29*time.Second))
+	first := tick(t, st, 31*time.Second)
+	expectFates(t, first, "a/incident/2", "b/incident/2")
+	if g := first[0].Group; g != "rule:a" || first[1].Group != g {
+		t.Errorf("groups %s and %s", g, first[1].Group)
+	}
+	// One more waits for the group's next word, however long its own wait would be.
+	expectFates(t, process(t, st, sig("", "c", 1, time.Minute)), "c/waiting/1")
+	expectFates(t, tick(t, st, 5*time.Minute+29*time.Second))
+	expectFates(t, tick(t, st, 5*time.Minute+31*time.Second), "c/incident/2")
+	// A group that nothing came to for an interval is a new one.
+	expectFates(t, tick(t, st, 20*time.Minute))
+	expectFates(t, process(t, st, sig("", "d", 1, 20*time.Minute)), "d/waiting/1")
+	expectFates(t, tick(t, st, 20*time.Minute+31*time.Second), "d/incident/2")
+}
+
+func TestUrgentAlertNeverWaitsAndTakesItsGroupAlong(t *testing.T) {
+	t.Parallel()
+	st := routed(t, nil)
+	expectFates(t, process(t, st, sig("", "a", 1, 0)), "a/waiting/1")
+	grave := sig("", "b", 1, time.Second)
+	grave.Severity = 4
+	expectFates(t, process(t, st, grave), "b/incident/1", "a/incident/2")
+	// One that waits becomes urgent when it grows.
+	st = routed(t, nil)
+	expectFates(t, process(t, st, sig("", "a", 1, 0)), "a/waiting/1")
+	grave = sig("", "a", 2, time.Second)
+	grave.Severity = 5
+	expectFates(t, process(t, st, grave), "a/incident/2")
+	expectFates(t, tick(t, st, time.Hour))
+}
+
+func TestAlertThatClosesWhileItWaitsIsToldThen(t *testing.T) {
+	t.Parallel()
+	st := routed(t, func(c *Config) { c.Fold, c.Lateness, c.Route.GroupWait = time.Second, time.Second, time.Hour })
+	expectFates(t, process(t, st, sig("", "a", 1, 0)), "a/waiting/1")
+	expectFates(t, tick(t, st, time.Minute), "a/incident/2")
+	expectFates(t, tick(t, st, 2*time.Hour))
+	if len(st.bundles) != 0 || st.StateBytes() != 0 {
+		t.Errorf("%d groups and %d bytes are left", len(st.bundles), st.StateBytes())
+	}
+}
+
+func TestSilenceThatBeginsWhileAnAlertWaitsCounts(t *testing.T) {
+	t.Parallel()
+	silence := Silence{
+		ID: "s", Match: Matcher{Group: "a*"}, Owner: "ann", Reason: "known", From: epoch.Add(10 * time.Second).Time(), Until: epoch.Add(time.Hour).Time(),
+	}
+	st := routed(t, func(c *Config) { c.Silences = []Silence{silence} })
+	expectFates(t, process(t, st, sig("", "ab", 1, 0)), "ab/waiting/1")
+	process(t, st, sig("", "ab", 2, 20*time.Second))
+	expectFates(t, tick(t, st, 31*time.Second), "ab/silenced/3")
+	// The episode goes on after the silence: then it is told.
+	expectFates(t, process(t, st, sig("", "ab", 3, 50*time.Minute)))
+	facts := process(t, st, sig("", "ab", 4, 61*time.Minute))
+	expectFates(t, facts, "ab/incident/4")
+	if !strings.Contains(facts[0].Summary, "no longer silenced") {
+		t.Errorf("summary %q", facts[0].Summary)
+	}
+}
+
+func TestAlertThatGoesOnIsToldAgainAfterTheRepeatInterval(t *testing.T) {
+	t.Parallel()
+	st := stageOf(t, func(c *Config) { c.Route.RepeatInterval = 4 * time.Hour })
+	var told []string
+	for i := range 20 { // one signal each half hour
+		for _, f := range process(t, st, sig("", "g", i, time.Duration(i)*30*time.Minute)) {
+			told = append(told, fmt.Sprint(f.Alert.Signals, "@", f.Alert.Revision))
+		}
+	}
+	if got := strings.Join(told, " "); got != "1@1 2@2 4@3 8@4 16@5" {
+		t.Errorf("told %s: doubling comes before the repeat", got)
+	}
+	for i := 20; i < 30; i++ { // 16 signals were told at 7h30, 24 are less than twice as many
+		for _, f := range process(t, st, sig("", "g", i, time.Duration(i)*30*time.Minute)) {
+			told = append(told, fmt.Sprint(f.Alert.Signals, "@", f.Alert.Revision))
+		}
+	}
+	if got := strings.Join(told[5:], " "); got != "24@6" {
+		t.Errorf("told %s, want a repetition after four hours", got)
+	}
+}
+
+// TestRestartTellsNothingAgain kills the stage at every point of a timeline of waits, tellings
+// and repeats, and expects the facts of the run that was not disturbed.
+func TestRestartTellsNothingAgain(t *testing.T) {
+	t.Parallel()
+	play := func(restart int) []string {
+		st := routed(t, nil)
+		var pieces [][]byte
+		var out []string
+		step := 0
+		end := func(facts []pipeline.Fact) {
+			out = append(out, fates(facts)...)
+			pieces = append(pieces, st.AppendDelta(nil))
+			st.Commit()
+			if step++; step != restart {
+				return
+			}
+			st = routed(t, nil)
+			for _, p := range pieces {
+				if len(p) > 0 {
+					if err := st.Restore(p); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		for i, group := range []string{"a", "b", "a", "c", "a", "d"} {
+			at := time.Duration(i) * 2 * time.Minute
+			end(process(t, st, sig("", group, i, at)))
+			end(tick(t, st, at+31*time.Second))
+			end(tick(t, st, at+80*time.Second))
+		}
+		end(tick(t, st, 9*time.Hour))
+		return out
+	}
+	want := strings.Join(play(0), " ")
+	for restart := 1; restart < 20; restart++ {
+		if got := strings.Join(play(restart), " "); got != want {
+			t.Errorf("restart after step %d:\n got %s\nwant %s", restart, got, want)
+		}
+	}
+	if strings.Count(want, "incident/2") < 3 || !strings.Contains(want, "waiting") {
+		t.Errorf("the timeline shows little: %s", want)
+	}
+}
+
+func TestNoiseDocumentIsReadAndItsMistakesHaveLines(t *testing.T) {
+	t.Parallel()
+	n, err := ParseNoise("noise.yml", []byte(`
+inhibit:
+  - source: ransomware_preparation
+    target: {severity: medium}
+    equal: host
+silences:
+  - id: maintenance-42
+    match: {rule: "cloud_*", tenant: acme}
+    owner: ann
+    reason: the account moves
+    until: 2026-11-30T18:00:00Z
+mutes:
+  - id: backup
+    match: {entity: "host:backup-*"}
+    owner: bob
+    reason: nightly copies look like theft
+    days: [sat, sun]
+    from: 02:00
+    to: "24:00"
+urgent: critical
+routes:
+  - match: {severity: low}
+    group_by: [rule, entity.host]
+    group_wait: 30s
+    group_interval: 5m
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.Inhibit[0].Equal[0] != pipeline.EntityHost || n.Silences[0].Match.Rule != "cloud_*" || n.Mutes[0].To != 24*time.Hour ||
+		n.Mutes[0].Days[1] != time.Sunday || n.Urgent != 5 || n.Routes[0].GroupWait != 30*time.Second || n.Routes[0].RepeatInterval != 4*time.Hour {
+		t.Errorf("read %+v", n)
+	}
+	if err := n.CheckRules([]string{"x"}); err == nil || !strings.Contains(err.Error(), "ransomware_preparation") || strings.Contains(err.Error(), "cloud_") {
+		t.Errorf("rules: %v", err)
+	}
+	f := func(doc, want string) {
+		t.Helper()
+		if _, err := ParseNoise("noise.yml", []byte(doc)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", doc, err, want)
+		}
+	}
+	f("silences:\n  - id: a\n    match: {rule: x}\n    owner: o\n    reason: r\n", "noise.yml:2: silence a: an end is required")
+	f("silences:\n  - id: a\n    math: {rule: x}\n", `line 3: there is no key "math"`)
+	f("silences:\n  - id: a\n    match: {role: x}\n", `line 3: there is no key "role"`)
+	f("mutes:\n  - id: a\n    from: 25:00\n", `line 3: time of day "25:00"`)
+	f("routes:\n  - group_by: [entity.car]\n", `noise.yml:2: route: group_by "entity.car"`)
+	f("routes:\n  - {}\n  - match: {rule: x}\n", "noise.yml:2: route: without a match")
+	f("inhibit:\n  - source: a\n    target: {rule: b}\n", "noise.yml:2: inhibit: alerts of a: equal")
+	f("inhibit:\n  - equal: [hosts]\n", `line 2: equal: "hosts" is no kind`)
+	f("silence: []\n", "field silence not found")
+}
+
+func FuzzParseNoise(f *testing.F) {
+	f.Add([]byte("routes:\n  - match: {severity: low}\n    group_by: [rule]\n    group_wait: 30s\n"))
+	f.Add([]byte("mutes:\n  - id: a\n    days: mon\n    from: 01:00\n    to: 02:00\n"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		n, err := ParseNoise("noise.yml", src)
+		if err == nil && n.Validate() != nil {
+			t.Errorf("a document that was accepted is not valid: %v", n.Validate())
+		}
+	})
+}
+
+func TestStarMatchesAnyText(t *testing.T) {
+	t.Parallel()
+	f := func(pattern, text string, want bool) {
+		t.Helper()
+		if got := glob(pattern, text); got != want {
+			t.Errorf("glob(%q, %q) = %v", pattern, text, got)
+		}
+	}
+	f("a", "a", true)
+	f("a", "ab", false)
+	f("a*", "ab", true)
+	f("*", "", true)
+	f("*b", "ab", true)
+	f("*b", "abc", false)
+	f("a*b*c", "a1b2b3c", true)
+	f("a*b*c", "ac", false)
+	f("ab*ba", "aba", false)
+}
+
+func TestShippedNoiseDocumentIsValidAndItsExamplesToo(t *testing.T) {
+	t.Parallel()
+	src, err := os.ReadFile("../../policies/noise.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := ParseNoise(NoiseFile, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(n, DefaultNoise()) {
+		t.Errorf("what is shipped is not the default: %+v", n)
+	}
+	examples := strings.NewReplacer(" []", "", "\n#  ", "\n  ").Replace(string(src))
+	n, err = ParseNoise(NoiseFile, []byte(examples))
+	if err != nil || len(n.Inhibit) != 1 || len(n.Silences) != 1 || len(n.Mutes) != 1 || len(n.Routes) != 1 {
+		t.Errorf("the examples: %v, %+v\n%s", err, n, examples)
+	}
+}
