@@ -98,6 +98,7 @@ var resultKey = String("result")
 
 // appeal has topdown answer what the machine did not, because of cause.
 func (m *Machine) appeal(ctx context.Context, e Entry, in Input, cause error) (Result, error) {
+	m.appeals++
 	v, err := m.inputAST(in)
 	if err != nil {
 		return Result{}, err

@@ -55,6 +55,8 @@ type Difference struct {
 type Live struct {
 	cfg LiveConfig
 	cur atomic.Pointer[generation]
+
+	topdown, judged, differences atomic.Uint64
 }
 
 // generation is one program in use, and what was learned about it.
@@ -113,20 +115,31 @@ func (l *Live) Distrusted() []string {
 	return out
 }
 
-// Stats counts the decisions of one worker.
+// Stats counts what the workers of a Live did besides deciding. Of Match, one
+// event is one decision.
 type Stats struct {
-	// Decisions are all, Topdown those that topdown answered, Judged those that
-	// both evaluated, and Differences those where they did not agree.
-	Decisions, Topdown, Judged, Differences uint64
+	// Topdown counts the decisions that topdown answered because the machine could
+	// not, or is not trusted.
+	Topdown uint64
+	// Judged counts the decisions that topdown repeated.
+	Judged uint64
+	// Differences counts the results on which the two did not agree. Each one
+	// hands an entry point over to topdown.
+	Differences uint64
+}
+
+// Stats returns what was counted since NewLive, over all programs.
+func (l *Live) Stats() Stats {
+	return Stats{Topdown: l.topdown.Load(), Judged: l.judged.Load(), Differences: l.differences.Load()}
 }
 
 // Worker decides for one goroutine with the program of a Live.
 type Worker struct {
-	live  *Live
-	gen   *generation
-	m     *Machine
-	stats Stats
-	next  int // entry point that Match has judged next
+	live      *Live
+	gen       *generation
+	m         *Machine
+	decisions uint64
+	next      int // entry point that Match has judged next
 }
 
 // NewWorker returns a worker. It is for one goroutine.
@@ -151,9 +164,6 @@ func (w *Worker) catchUp() {
 	w.m.bind(g.prog)
 }
 
-// Stats returns what this worker has counted.
-func (w *Worker) Stats() Stats { return w.stats }
-
 // Revision returns the revision of the last decision.
 func (w *Worker) Revision() string { return w.gen.prog.revision }
 
@@ -161,13 +171,13 @@ func (w *Worker) Revision() string { return w.gen.prog.revision }
 // Machine.Eval.
 func (w *Worker) Eval(ctx context.Context, name string, in Input) (Result, error) {
 	w.catchUp()
-	w.stats.Decisions++
+	w.decisions++
 	e, ok := w.gen.entries[name]
 	if !ok {
 		return Result{}, fmt.Errorf("%w: %s", ErrEntry, name)
 	}
 	if w.gen.distrust[e].Load() {
-		w.stats.Topdown++
+		w.live.topdown.Add(1)
 		return w.byTopdown(ctx, e, in)
 	}
 	r, err := w.m.Eval(ctx, e, in)
@@ -175,7 +185,7 @@ func (w *Worker) Eval(ctx context.Context, name string, in Input) (Result, error
 		return r, err
 	}
 	if r.topdown {
-		w.stats.Topdown++
+		w.live.topdown.Add(1)
 		w.gaveUp(e, r.cause)
 		return r, nil
 	}
@@ -199,18 +209,24 @@ func (w *Worker) judged() bool {
 	if w.gen.prog.chance {
 		return false
 	}
-	if !w.gen.settled.Load() {
-		if w.live.cfg.Now().Before(w.gen.until) {
-			return true
-		}
-		w.gen.settled.Store(true)
+	return w.probation() || w.live.cfg.Every > 0 && w.decisions%uint64(w.live.cfg.Every) == 0
+}
+
+// probation reports whether the program is so new that all decisions are judged.
+func (w *Worker) probation() bool {
+	if w.gen.settled.Load() {
+		return false
 	}
-	return w.live.cfg.Every > 0 && w.stats.Decisions%uint64(w.live.cfg.Every) == 0
+	if w.live.cfg.Now().Before(w.gen.until) {
+		return true
+	}
+	w.gen.settled.Store(true)
+	return false
 }
 
 // judge has topdown decide too. Its answer counts if they differ.
 func (w *Worker) judge(ctx context.Context, e Entry, in Input, r Result) (Result, error) {
-	w.stats.Judged++
+	w.live.judged.Add(1)
 	input, err := w.m.inputAST(in)
 	if err != nil {
 		return r, nil //nolint:nilerr // the machine could read it: there is nothing to compare with
@@ -231,7 +247,7 @@ func (w *Worker) judge(ctx context.Context, e Entry, in Input, r Result) (Result
 }
 
 func (w *Worker) differs(e Entry, d Difference) {
-	w.stats.Differences++
+	w.live.differences.Add(1)
 	w.gen.refuse(e)
 	d.Entry, d.Revision = w.gen.prog.entries[e].name, w.gen.prog.revision
 	if w.live.cfg.OnDifference != nil {
@@ -253,25 +269,31 @@ func (w *Worker) gaveUp(e Entry, cause error) {
 	}
 }
 
-// judgedPerMatch is how many entry points that did not match are judged for a
-// sampled event, besides those that did.
-const judgedPerMatch = 16
+// How many entry points that did not match are judged for an event, besides those
+// that did: of a sampled one, and of each one during probation.
+const (
+	judgedPerSample    = 16
+	judgedPerProbation = 1
+)
 
-// Match evaluates all entry points for in, see Machine.Match. Of a sampled event,
-// the hits are judged, and some of the others in turn.
+// Match evaluates all entry points for in, see Machine.Match. Of an event that is
+// judged, the hits are, and some of the other entry points in turn.
 func (w *Worker) Match(ctx context.Context, in Input, dst []Hit) ([]Hit, error) {
 	w.catchUp()
-	w.stats.Decisions++
+	w.decisions++
 	from := len(dst)
 	if w.gen.doubt.Load() {
 		w.m.distrust = w.gen.distrust
 	}
 	dst, err := w.m.Match(ctx, in, dst)
 	w.m.distrust = nil
+	if w.m.appeals > 0 {
+		w.live.topdown.Add(1)
+	}
 	if err != nil || !w.judged() {
 		return dst, err
 	}
-	w.stats.Judged++
+	w.live.judged.Add(1)
 	input, err := w.m.inputAST(in)
 	if err != nil {
 		return dst, nil //nolint:nilerr // as in judge
@@ -287,7 +309,11 @@ func (w *Worker) judgeHits(ctx context.Context, input ast.Value, dst []Hit, from
 		hits[h.Entry] = from + i
 		check = append(check, h.Entry)
 	}
-	for range min(judgedPerMatch, len(w.gen.prog.entries)) {
+	others := judgedPerSample
+	if w.probation() {
+		others = judgedPerProbation
+	}
+	for range min(others, len(w.gen.prog.entries)) {
 		w.next = (w.next + 1) % len(w.gen.prog.entries)
 		if _, hit := hits[Entry(w.next)]; !hit {
 			check = append(check, Entry(w.next))

@@ -42,6 +42,7 @@ type Machine struct {
 	stop     func() bool
 	eval     evalOptions
 	distrust []atomic.Bool // entry points of Match that topdown answers; nil: none
+	appeals  int           // answers of topdown in this evaluation
 	args     []Value
 	bits     bitArena
 	scratch  []byte
@@ -107,6 +108,7 @@ func (m *Machine) begin(ctx context.Context, budget int) {
 	m.env, m.envs, m.depth = 0, 0, 0
 	m.envStack, m.args = m.envStack[:0], m.args[:0]
 	m.fault = nil
+	m.appeals = 0
 	m.lowered = [2]string{}
 	m.bready = false
 	m.epoch++

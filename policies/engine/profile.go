@@ -7,23 +7,27 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// barred are the builtins that Profile leaves out: those whose answer is not a
-// function of the input, and those whose cost the size of the input does not
-// bound.
+// barred are the builtins that Profile leaves out, besides those that OPA marks as
+// nondeterministic: http.send, net.lookup_ip_addr, opa.runtime, rand.intn,
+// time.now_ns, uuid.rfc4122, io.jwt.decode_verify, io.jwt.encode_sign and _raw,
+// json.match_schema and json.verify_schema (a schema may name a URL).
 var barred = []string{
-	"http.send", "net.lookup_ip_addr", "opa.runtime", "rand.intn", "time.now_ns", "uuid.rfc4122",
-	"io.jwt.encode_sign", "io.jwt.encode_sign_raw", "io.jwt.decode_verify",
-	"graph.reachable_paths", "net.cidr_expand", "strings.render_template", "regex.globs_match",
-	"regex.template_match", "crypto.parse_private_keys", "providers.aws.sign_req", "rego.parse_module", "trace",
+	// cost that the size of the arguments does not bound
+	"graph.reachable_paths", "net.cidr_expand", "regex.globs_match", "regex.template_match", "strings.render_template",
+	// parsers of formats that no event needs, and keys
+	"crypto.parse_private_keys", "providers.aws.sign_req", "rego.parse_module",
+	// speaks to a tracer
+	"trace",
 }
 
 // Profile returns the capabilities riposte-v1: those of this version of OPA
 // without network, clock, chance, and builtins whose cost is not bounded by
-// their arguments. Time comes in the input. The caller may change the result.
+// their arguments. Time comes in the input. Detections, playbooks and guard are
+// all held to it. The caller may change the result.
 func Profile() *ast.Capabilities {
 	c := ast.CapabilitiesForThisVersion()
 	c.Builtins = slices.DeleteFunc(c.Builtins, func(b *ast.Builtin) bool {
-		return slices.Contains(barred, b.Name) || b.Nondeterministic ||
+		return b.Nondeterministic || slices.Contains(barred, b.Name) ||
 			strings.HasPrefix(b.Name, "crypto.x509.") || strings.HasPrefix(b.Name, "graphql.")
 	})
 	c.AllowNet = []string{}
