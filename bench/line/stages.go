@@ -1,7 +1,6 @@
 package line
 
 import (
-	"context"
 	"strings"
 
 	"github.com/riposte-sec/riposte/cmd/assembly"
@@ -17,7 +16,7 @@ import (
 
 // Stages returns templates of the stages from raw records to intents, with the given
 // policies, for lanes that a caller completes. Connectors are what decisions may use.
-func Stages(ctx context.Context, p *assembly.Policies, partitions int, connectors map[string][]pipeline.ActionSpec, raw ...string) ([]run.LaneConfig, error) {
+func Stages(p *assembly.Policies, partitions int, connectors map[string][]pipeline.ActionSpec, raw ...string) ([]run.LaneConfig, error) {
 	mappings, err := normalise.New(all.Formats())
 	if err != nil {
 		return nil, err
@@ -25,11 +24,7 @@ func Stages(ctx context.Context, p *assembly.Policies, partitions int, connector
 	ingest := run.DefaultLane(run.DefaultKafka(), assembly.StageIngest, raw...)
 	consumers := p.Correlations.Consumers()
 	ingest.New = func(topic string, _ int32) (pipeline.Stage, error) {
-		matcher, err := p.Matcher(ctx)
-		if err != nil {
-			return nil, err
-		}
-		matches, err := match.New(match.Config{Rules: p.Detections, Matcher: matcher, Consumers: consumers})
+		matches, err := match.New(match.Config{Rules: p.Detections, Matcher: p.Matcher(), Consumers: consumers})
 		if err != nil {
 			return nil, err
 		}

@@ -51,7 +51,7 @@ func logOf(t *testing.T, n int) []Record {
 
 func config(t *testing.T, n int) Config {
 	t.Helper()
-	p, err := assembly.LoadPolicies(t.Context(), policies.FS)
+	p, err := assembly.LoadPolicies(t.Context(), policies.FS, assembly.Watch{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func config(t *testing.T, n int) Config {
 	for name, c := range connectors {
 		actions[name] = c.Actions()
 	}
-	stages, err := line.Stages(t.Context(), p, partitions, actions, raw)
+	stages, err := line.Stages(p, partitions, actions, raw)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func serveStages(ctx context.Context, args []string) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	p, err := assembly.LoadPolicies(ctx, policies.FS)
+	p, err := assembly.LoadPolicies(ctx, policies.FS, assembly.Watch{})
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func serveStages(ctx context.Context, args []string) error {
 	for name, c := range connectors {
 		actions[name] = c.Actions()
 	}
-	templates, err := line.Stages(ctx, p, partitions, actions, rawTopic)
+	templates, err := line.Stages(p, partitions, actions, rawTopic)
 	if err != nil {
 		return err
 	}

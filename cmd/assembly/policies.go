@@ -15,6 +15,7 @@ import (
 	"github.com/riposte-sec/riposte/pipeline/decide"
 	"github.com/riposte-sec/riposte/pipeline/match"
 	"github.com/riposte-sec/riposte/policies"
+	"github.com/riposte-sec/riposte/policies/engine"
 )
 
 // Policies is everything that rules say, loaded and checked: immutable, shared by all
@@ -30,12 +31,13 @@ type Policies struct {
 	Guard        decide.Policy
 	data         map[string]any // data.* of the detections
 	matcher      *match.Engine
+	watched      map[string]watched // by name of the policy
 }
 
 // LoadPolicies loads detections, correlations, playbooks and guard from the folders
 // detections, correlations, decide and guard of fsys, and noise.yml beside them. It reports all errors of a folder at
 // once, each with file and line.
-func LoadPolicies(ctx context.Context, fsys fs.FS) (*Policies, error) {
+func LoadPolicies(ctx context.Context, fsys fs.FS, w Watch) (*Policies, error) {
 	revision, err := revisionOf(fsys)
 	if err != nil {
 		return nil, fmt.Errorf("policies: %w", err)
@@ -63,22 +65,23 @@ func LoadPolicies(ctx context.Context, fsys fs.FS) (*Policies, error) {
 	} else if p.Detections != nil && p.Correlations != nil {
 		errs = append(errs, p.Noise.CheckRules(append(p.Correlations.IDs(), p.Detections.IDs()...)))
 	}
-	if p.Decide, err = loadPolicy(ctx, fsys, "decide", revision, decide.DocumentDecide); err != nil {
-		errs = append(errs, err)
-	}
-	if p.Guard, err = loadPolicy(ctx, fsys, "guard", revision, decide.DocumentGuard); err != nil {
-		errs = append(errs, err)
-	}
+	playbooks, err := loadPolicy(ctx, fsys, "decide", revision, decide.DocumentDecide, w.of(policyDecide))
+	errs = append(errs, err)
+	guard, err := loadPolicy(ctx, fsys, "guard", revision, decide.DocumentGuard, w.of(policyGuard))
+	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	if p.matcher, err = match.NewEngine(ctx, p.Detections, p.data, match.EngineOptions{Revision: revision}); err != nil {
+	opt := match.EngineOptions{Revision: revision, Watch: w.of(policyDetections)}
+	if p.matcher, err = match.NewEngine(ctx, p.Detections, p.data, opt); err != nil {
 		return nil, err
 	}
+	p.Decide, p.Guard = playbooks, guard
+	p.watched = map[string]watched{policyDetections: p.matcher, policyDecide: playbooks, policyGuard: guard}
 	return p, nil
 }
 
-func loadPolicy(ctx context.Context, fsys fs.FS, folder, revision, document string) (decide.Policy, error) {
+func loadPolicy(ctx context.Context, fsys fs.FS, folder, revision, document string, watch engine.LiveConfig) (*decide.Engine, error) {
 	sub, err := fs.Sub(fsys, folder)
 	if err != nil {
 		return nil, err
@@ -87,13 +90,11 @@ func loadPolicy(ctx context.Context, fsys fs.FS, folder, revision, document stri
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", folder, err)
 	}
-	return decide.NewEngine(ctx, revision, document, modules, data, nil)
+	return decide.NewEngine(ctx, revision, document, modules, data, watch)
 }
 
 // Matcher makes a matcher over the detections. It is for one goroutine.
-func (p *Policies) Matcher(ctx context.Context) (pipeline.Matcher, error) {
-	return p.matcher.NewMatcher(ctx)
-}
+func (p *Policies) Matcher() pipeline.Matcher { return p.matcher.NewMatcher() }
 
 // revisionOf hashes the names and texts of all policy files that are not tests.
 func revisionOf(fsys fs.FS) (string, error) {

@@ -176,11 +176,8 @@ func (w *Worker) ingest() (func(context.Context) (newStage, error), error) {
 		return nil, err
 	}
 	consumers := w.cfg.Policies.Correlations.Consumers()
-	return func(ctx context.Context) (newStage, error) {
-		matcher, err := w.cfg.Policies.Matcher(ctx)
-		if err != nil {
-			return nil, err
-		}
+	return func(context.Context) (newStage, error) {
+		matcher := w.cfg.Policies.Matcher()
 		return func(topic string, _ int32) (pipeline.Stage, error) {
 			seen, err := dedupe.New(w.cfg.Dedupe)
 			if err != nil {

@@ -72,7 +72,7 @@ func (a *app) build(ctx context.Context, p pipelineParts) (r *running, err error
 			r.close()
 		}
 	}()
-	if r.policies, err = loadPolicies(ctx, p.cfg.Policies); err != nil {
+	if r.policies, err = loadPolicies(ctx, p.cfg.Policies, assembly.Watch{Now: time.Now, Log: p.log}); err != nil {
 		return r, failWith(exitConfig, err)
 	}
 	if err := createTopics(ctx, p); err != nil {
@@ -81,6 +81,7 @@ func (a *app) build(ctx context.Context, p pipelineParts) (r *running, err error
 	if r.ops, err = startOps(ctx, p.cfg.HTTP.Listen, p.log); err != nil {
 		return r, err
 	}
+	r.ops.registry.MustRegister(r.policies.Collector())
 	if r.connectors, err = makeConnectors(p); err != nil {
 		return r, failWith(exitConfig, err)
 	}
@@ -155,12 +156,12 @@ func (r *running) serveLists(ctx context.Context, p pipelineParts) error {
 }
 
 // loadPolicies loads the policies of a folder, or the shipped ones.
-func loadPolicies(ctx context.Context, dir string) (*assembly.Policies, error) {
+func loadPolicies(ctx context.Context, dir string, watch assembly.Watch) (*assembly.Policies, error) {
 	var files fs.FS = policies.FS
 	if dir != "" {
 		files = os.DirFS(dir)
 	}
-	return assembly.LoadPolicies(ctx, files)
+	return assembly.LoadPolicies(ctx, files, watch)
 }
 
 // close stops the listeners.

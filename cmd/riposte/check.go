@@ -97,7 +97,7 @@ func checkParts(ctx context.Context, cfg Config) []finding {
 		says = fmt.Sprintf("%d: %v", len(mappings.Sources()), mappings.Sources())
 	}
 	out := []finding{verdict("sources", says, exitConfig, err)}
-	p, err := loadPolicies(ctx, cfg.Policies)
+	p, err := loadPolicies(ctx, cfg.Policies, assembly.Watch{})
 	if err == nil {
 		says = fmt.Sprintf("revision %s: %d detections, %d correlations, playbooks and guard", p.Revision, len(p.Detections.IDs()), len(p.Correlations.All()))
 	}

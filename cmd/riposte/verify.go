@@ -137,7 +137,7 @@ func (a *app) verifyStages(ctx context.Context, partitions int32) ([]run.LaneCon
 	cfg.Topics.Partitions = partitions
 	parts := pipelineParts{cfg: cfg, log: discardLogger(), stages: []string{assembly.StageIngest, assembly.StageCorrelate, assembly.StageDecide}}
 	r := &running{ops: &ops{registry: prometheus.NewRegistry()}}
-	if r.policies, err = loadPolicies(ctx, cfg.Policies); err != nil {
+	if r.policies, err = loadPolicies(ctx, cfg.Policies, assembly.Watch{}); err != nil {
 		return nil, failWith(exitConfig, err)
 	}
 	if r.connectors, err = makeConnectors(parts); err != nil {

@@ -8,13 +8,9 @@ import (
 	"github.com/riposte-sec/riposte/policies/engine"
 )
 
-// judgeEvery is the distance between evaluations that OPA's own interpreter repeats in the
-// shadow. Decisions are rare compared with events: 1 in 50 costs 2 % of a cost that is small.
-const judgeEvery = 50
-
 // Engine is a Policy that the policy engine evaluates. What the engine cannot run, OPA's
-// interpreter does; a sample of all evaluations is repeated by it, and an answer that ever
-// differs hands the document over to it.
+// interpreter does; some evaluations are repeated by it, and an answer that ever differs
+// hands the document over to it.
 type Engine struct {
 	live     *engine.Live
 	document string
@@ -24,23 +20,19 @@ type Engine struct {
 
 var _ Policy = (*Engine)(nil)
 
-// NewEngine compiles modules and prepares document, one of the Document constants. different,
-// if not nil, is told of each difference from OPA's interpreter and must be safe for
-// concurrent use. Errors name file and line.
+// NewEngine compiles modules and prepares document, one of the Document constants. watch
+// says which evaluations are judged too, and who is told of differences. Errors name file
+// and line.
 func NewEngine(
-	ctx context.Context, revision, document string, modules map[string]string, data []byte, different func(engine.Difference),
+	ctx context.Context, revision, document string, modules map[string]string, data []byte, watch engine.LiveConfig,
 ) (*Engine, error) {
 	prog, err := engine.Load(ctx, engine.Config{
-		Modules: modules, Data: data, Entrypoints: []string{document}, Revision: revision,
-		Capabilities: Capabilities(), StrictBuiltinErrors: true,
+		Modules: modules, Data: data, Entrypoints: []string{document}, Revision: revision, StrictBuiltinErrors: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("policy %s: %w", document, err)
 	}
-	e := &Engine{
-		live:     engine.NewLive(prog, engine.LiveConfig{Every: judgeEvery, Probation: -1, OnDifference: different}),
-		document: document, revision: revision,
-	}
+	e := &Engine{live: engine.NewLive(prog, watch), document: document, revision: revision}
 	e.workers.New = func() any { return e.live.NewWorker() }
 	return e, nil
 }
@@ -69,6 +61,9 @@ func (e *Engine) Revision() string { return e.revision }
 // is not part of a decision, because it differs from run to run and the answer does not.
 func (e *Engine) Engine() string { return "riposte" }
 
-// Distrusted reports whether OPA's interpreter answers instead of the engine, because the
-// engine differed from it or gave up.
-func (e *Engine) Distrusted() bool { return len(e.live.Distrusted()) > 0 }
+// Stats returns what was done besides deciding.
+func (e *Engine) Stats() engine.Stats { return e.live.Stats() }
+
+// Distrusted returns the document if OPA's interpreter answers for it, because the engine
+// differed from it or gave up.
+func (e *Engine) Distrusted() []string { return e.live.Distrusted() }

@@ -18,6 +18,7 @@ import (
 	"github.com/riposte-sec/riposte/pipeline/decide"
 	"github.com/riposte-sec/riposte/pipeline/respond"
 	playbooks "github.com/riposte-sec/riposte/policies/decide"
+	"github.com/riposte-sec/riposte/policies/engine"
 	guardrules "github.com/riposte-sec/riposte/policies/guard"
 	"github.com/riposte-sec/riposte/sinks/edl"
 	"github.com/riposte-sec/riposte/sinks/log"
@@ -52,7 +53,7 @@ func enginePolicy(tb testing.TB, files fs.FS, document string) decide.Policy {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p, err := decide.NewEngine(tb.Context(), "test", document, modules, data, nil)
+	p, err := decide.NewEngine(tb.Context(), "test", document, modules, data, engine.LiveConfig{})
 	if err != nil {
 		tb.Fatal(err)
 	}

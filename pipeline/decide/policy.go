@@ -12,6 +12,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/riposte-sec/riposte/policies/engine"
 )
 
 // ErrUndefined is the error of a policy that has no answer for its input.
@@ -42,31 +44,6 @@ type Topdown struct {
 }
 
 var _ Policy = (*Topdown)(nil)
-
-// unfit are the built-in functions that policies of this package must not use: those whose
-// answer is not a function of the input, and those whose cost the input's size does not
-// bound (reference: response.md 6.5).
-var unfit = map[string]bool{
-	"http.send": true, "net.lookup_ip_addr": true, "opa.runtime": true, "rand.intn": true,
-	"time.now_ns": true, "uuid.rfc4122": true, "rego.parse_module": true, "trace": true,
-	"graph.reachable_paths": true, "net.cidr_expand": true, "strings.render_template": true,
-	"regex.globs_match": true, "regex.template_match": true, "providers.aws.sign_req": true,
-	"crypto.parse_private_keys": true, "io.jwt.encode_sign": true, "io.jwt.encode_sign_raw": true,
-	"io.jwt.decode_verify": true,
-}
-
-// Capabilities returns what a policy of this package may use of OPA.
-func Capabilities() *ast.Capabilities {
-	c := ast.CapabilitiesForThisVersion()
-	kept := c.Builtins[:0]
-	for _, b := range c.Builtins {
-		if !unfit[b.Name] && !strings.HasPrefix(b.Name, "crypto.x509") && !strings.HasPrefix(b.Name, "graphql.") {
-			kept = append(kept, b)
-		}
-	}
-	c.Builtins, c.AllowNet = kept, []string{}
-	return c
-}
 
 // Bundle reads the rules (*.rego without tests) and data.json at the root of files.
 func Bundle(files fs.FS) (modules map[string]string, data []byte, err error) {
@@ -105,7 +82,7 @@ func NewTopdown(ctx context.Context, revision, document string, modules map[stri
 	opts := []func(*rego.Rego){
 		rego.Query("data." + strings.ReplaceAll(document, "/", ".")),
 		rego.Store(inmem.NewFromObject(base)),
-		rego.Capabilities(Capabilities()),
+		rego.Capabilities(engine.Profile()),
 		rego.Strict(true),
 		rego.StrictBuiltinErrors(true),
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/riposte-sec/riposte/pipeline"
+	"github.com/riposte-sec/riposte/policies/engine"
 )
 
 // Detection is one rule, as its METADATA declares it.
@@ -101,7 +102,7 @@ func (s *Set) Sources() map[string]string { return s.sources }
 
 func (s *Set) add(path, src string) error {
 	m, err := ast.ParseModuleWithOpts(path, src, ast.ParserOptions{
-		ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: Capabilities(),
+		ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: engine.Profile(),
 	})
 	if err != nil {
 		return err

@@ -48,7 +48,7 @@ func shippedModules(tb testing.TB) map[string]*ast.Module {
 		if err != nil {
 			return err
 		}
-		m, err := ast.ParseModuleWithOpts(path, string(src), ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: Capabilities()})
+		m, err := ast.ParseModuleWithOpts(path, string(src), ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: engine.Profile()})
 		modules[path] = m
 		return err
 	})

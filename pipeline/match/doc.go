@@ -4,6 +4,7 @@
 // custom {id, severity, attack, owner, group_by, classes, sources}, and a rule match that
 // is true for the events it means. Load reads and checks them, New builds the stage.
 //
-// The evaluation itself is behind [pipeline.Matcher]: NewTopdown is the one that uses the
-// stock interpreter of OPA.
+// The evaluation itself is behind [pipeline.Matcher]: NewEngine makes those on the policy
+// engine, NewTopdown the one on the stock interpreter of OPA, which is the judge of what the
+// right answer is.
 package match

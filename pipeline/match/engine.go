@@ -5,34 +5,33 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/policies/engine"
 )
 
 // Engine is the compiled detections, shared by the matchers of all lanes. All rules are
-// one indexed evaluation per event; a sample of them is judged by the stock interpreter,
-// and a rule that ever differs is answered by it from then on. Safe for concurrent use.
+// one indexed evaluation per event; some events are judged by OPA's own interpreter, and a
+// rule that ever differs is answered by it from then on. Safe for concurrent use.
 type Engine struct {
 	live  *engine.Live
 	rules *Set
-	data  map[string]any
 }
 
 // EngineOptions are what an Engine may be told. The zero value is good.
 type EngineOptions struct {
-	// Revision names the bundle in what OnDifference is told.
+	// Revision names the bundle in what Watch.OnDifference is told.
 	Revision string
-	// JudgeEvery is the distance between events that are judged too. Default 1000; 1 judges
-	// all, negative none.
-	JudgeEvery int
-	// OnDifference is told of each difference, from any goroutine. Nil: nobody.
-	OnDifference func(engine.Difference)
+	// Watch says which events are judged too, and who is told of differences.
+	Watch engine.LiveConfig
 }
 
 // NewEngine compiles the set's rules over data, the object under data.* (nil: none).
 func NewEngine(ctx context.Context, s *Set, data map[string]any, opt EngineOptions) (*Engine, error) {
-	cfg := engine.Config{Modules: s.sources, Revision: opt.Revision, Capabilities: Capabilities()}
+	cfg := engine.Config{Modules: s.sources, Revision: opt.Revision}
 	if data != nil {
 		text, err := json.Marshal(data)
 		if err != nil {
@@ -40,8 +39,8 @@ func NewEngine(ctx context.Context, s *Set, data map[string]any, opt EngineOptio
 		}
 		cfg.Data = text
 	}
-	for _, d := range s.Detections {
-		cfg.Entrypoints = append(cfg.Entrypoints, "riposte/detect/"+d.Name+"/match")
+	for i := range s.Detections {
+		cfg.Entrypoints = append(cfg.Entrypoints, s.Detections[i].entrypoint())
 	}
 	if len(cfg.Entrypoints) == 0 {
 		return nil, errors.New("match: no detections")
@@ -50,39 +49,39 @@ func NewEngine(ctx context.Context, s *Set, data map[string]any, opt EngineOptio
 	if err != nil {
 		return nil, fmt.Errorf("match: %w", err)
 	}
-	live := engine.NewLive(prog, engine.LiveConfig{Every: opt.JudgeEvery, Probation: -1, OnDifference: opt.OnDifference})
-	return &Engine{live: live, rules: s, data: data}, nil
+	return &Engine{live: engine.NewLive(prog, opt.Watch), rules: s}, nil
 }
 
-// Distrusted returns the entry points that differed and are answered by the stock
-// interpreter.
+func (d *Detection) entrypoint() string { return "riposte/detect/" + d.Name + "/match" }
+
+// Stats returns what the matchers did besides matching.
+func (e *Engine) Stats() engine.Stats { return e.live.Stats() }
+
+// Distrusted returns the rules that OPA's interpreter answers because the engine differed
+// from it.
 func (e *Engine) Distrusted() []string { return e.live.Distrusted() }
 
 // NewMatcher returns a matcher for one goroutine.
-func (e *Engine) NewMatcher(ctx context.Context) (*EngineMatcher, error) {
-	fallback, err := NewTopdown(ctx, e.rules, e.data)
-	if err != nil {
-		return nil, err
-	}
-	return &EngineMatcher{worker: e.live.NewWorker(), fallback: fallback}, nil
+func (e *Engine) NewMatcher() *EngineMatcher {
+	return &EngineMatcher{rules: e.rules, worker: e.live.NewWorker()}
 }
 
 // EngineMatcher is the Matcher on the policy engine.
 type EngineMatcher struct {
-	worker   *engine.Worker
-	fallback *Topdown
-	hits     []engine.Hit
+	rules  *Set
+	worker *engine.Worker
+	hits   []engine.Hit
 }
 
 var _ pipeline.Matcher = (*EngineMatcher)(nil)
 
 // Match implements [pipeline.Matcher]. If the evaluation of all rules together ends early,
-// the stock interpreter answers for the event.
+// because of its bounds, each rule is asked by itself.
 func (m *EngineMatcher) Match(ctx context.Context, event []byte, dst []int) ([]int, error) {
 	hits, err := m.worker.Match(ctx, engine.JSON(event), m.hits[:0])
 	m.hits = hits
 	if err != nil {
-		return m.fallback.Match(ctx, event, dst)
+		return m.each(ctx, event, dst)
 	}
 	var errs []error
 	for i := range hits {
@@ -91,6 +90,26 @@ func (m *EngineMatcher) Match(ctx context.Context, event []byte, dst []int) ([]i
 			errs = append(errs, &RuleError{Rule: int(h.Entry), Err: h.Err})
 		} else if hit, ok := h.Value.Bool(); hit && ok {
 			dst = append(dst, int(h.Entry))
+		}
+	}
+	return dst, errors.Join(errs...)
+}
+
+// each asks for one rule of the event's class after the other, so that a rule that runs
+// into the bounds takes no other with it. Strings of any length are let through: padding an
+// event must not hide it.
+func (m *EngineMatcher) each(ctx context.Context, event []byte, dst []int) ([]int, error) {
+	v, err := ast.ValueFromReader(strings.NewReader(pipeline.View(event)))
+	if err != nil {
+		return dst, fmt.Errorf("match: event: %w", err)
+	}
+	var errs []error
+	for _, i := range m.rules.rulesOf(classOf(v)) {
+		r, err := m.worker.Eval(ctx, m.rules.Detections[i].entrypoint(), engine.AST(v))
+		if err != nil {
+			errs = append(errs, &RuleError{Rule: i, Err: err})
+		} else if hit, ok := r.Value().Bool(); hit && ok {
+			dst = append(dst, i)
 		}
 	}
 	return dst, errors.Join(errs...)

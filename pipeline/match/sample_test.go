@@ -8,7 +8,6 @@ import (
 
 	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/pipeline/normalise"
-	"github.com/riposte-sec/riposte/policies/engine"
 	"github.com/riposte-sec/riposte/sources/all"
 	"github.com/riposte-sec/riposte/sources/sample"
 )
@@ -47,14 +46,11 @@ func TestEngineAndInterpreterAgreeOnTheSampleTraffic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := NewEngine(t.Context(), rules, shippedData(t), EngineOptions{JudgeEvery: -1, OnDifference: func(d engine.Difference) { t.Error(d.Entry) }})
+	e, err := NewEngine(t.Context(), rules, shippedData(t), EngineOptions{Watch: unwatched})
 	if err != nil {
 		t.Fatal(err)
 	}
-	fast, err := e.NewMatcher(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	fast := e.NewMatcher()
 	slow, err := NewTopdown(t.Context(), rules, shippedData(t))
 	if err != nil {
 		t.Fatal(err)
@@ -99,14 +95,11 @@ func BenchmarkShippedRulesPerEvent(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	e, err := NewEngine(b.Context(), rules, shippedData(b), EngineOptions{JudgeEvery: -1})
+	e, err := NewEngine(b.Context(), rules, shippedData(b), EngineOptions{Watch: unwatched})
 	if err != nil {
 		b.Fatal(err)
 	}
-	fast, err := e.NewMatcher(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
+	fast := e.NewMatcher()
 	slow, err := NewTopdown(b.Context(), rules, shippedData(b))
 	if err != nil {
 		b.Fatal(err)

@@ -81,6 +81,9 @@ func (s *Stage) Process(ctx context.Context, b *pipeline.Batch) error {
 		s.buf = e.AppendJSON(s.buf[:0])
 		hits, err := s.cfg.Matcher.Match(ctx, s.buf, s.hits[:0])
 		s.hits = hits
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err() // interrupted, not failed: the event was not evaluated
+		}
 		s.stats.Failures += failures(err)
 		for _, r := range hits {
 			s.signals(b, e, r)

@@ -14,6 +14,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"github.com/riposte-sec/riposte/pipeline"
+	"github.com/riposte-sec/riposte/policies/engine"
 )
 
 // indexPackage holds the generated rules that ask for all detections of a class at once.
@@ -96,7 +97,7 @@ func (s *Set) rulesOf(class pipeline.Class) []int {
 
 // compile compiles the rules together with the index over them.
 func (s *Set) compile(schema any) (*ast.Compiler, error) {
-	c := ast.NewCompiler().WithStrict(true).WithCapabilities(Capabilities()).WithDefaultRegoVersion(ast.RegoV1)
+	c := ast.NewCompiler().WithStrict(true).WithCapabilities(engine.Profile()).WithDefaultRegoVersion(ast.RegoV1)
 	if schema != nil {
 		ss := ast.NewSchemaSet()
 		ss.Put(ast.SchemaRootRef, schema)
@@ -171,23 +172,28 @@ func (t *Topdown) Match(ctx context.Context, event []byte, dst []int) ([]int, er
 
 // planOf returns the plan for the class of an event.
 func (t *Topdown) planOf(event ast.Value) *plan {
-	obj, ok := event.(ast.Object)
-	if !ok {
-		return t.rest
-	}
-	c := obj.Get(classKey)
-	if c == nil {
-		return t.rest
-	}
-	n, ok := c.Value.(ast.Number)
-	if !ok {
-		return t.rest
-	}
-	k, _ := n.Int64()
-	if p := t.byClass[pipeline.Class(k)]; p != nil {
+	if p := t.byClass[classOf(event)]; p != nil {
 		return p
 	}
 	return t.rest
+}
+
+// classOf returns the class that an event says it has, 0 if it says none.
+func classOf(event ast.Value) pipeline.Class {
+	obj, ok := event.(ast.Object)
+	if !ok {
+		return 0
+	}
+	c := obj.Get(classKey)
+	if c == nil {
+		return 0
+	}
+	n, ok := c.Value.(ast.Number)
+	if !ok {
+		return 0
+	}
+	k, _ := n.Int64()
+	return pipeline.Class(k)
 }
 
 var classKey = ast.StringTerm("class_uid")
