@@ -100,7 +100,7 @@ func (s *session) newPart(id tp) (*part, error) {
 	if err != nil {
 		return nil, pipeline.AsStop("factory", fmt.Errorf("stage for %s[%d]: %w", topic, id.partition, err))
 	}
-	p := &part{id: id, topic: topic, stage: st, seenAt: time.Now(), snap: snapshotAge{at: time.Now()}}
+	p := &part{id: id, topic: topic, stage: st, seenAt: time.Now(), snap: snapshotAge{at: time.Now()}, tenure: s.tenure}
 	p.state, _ = st.(pipeline.Stateful)
 	return p, nil
 }

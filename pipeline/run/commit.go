@@ -63,6 +63,7 @@ func (t *txn) end(ctx context.Context) (committed bool, err error) {
 	if !committed {
 		return t.resolve(ctx)
 	}
+	s.tenure.prove(start) // the group accepted our offsets
 	s.trouble.reset()
 	s.pace.ended(took, t.behind)
 	s.l.m.interval.WithLabelValues(s.l.cfg.Stage, s.l.label).Set(s.pace.interval().Seconds())

@@ -28,7 +28,9 @@
 //
 // With [LaneConfig.Responders] set, the calls of a committed batch are made by workers, not
 // two at once for a target, not before their time; what became of them comes back as
-// Returns of a later batch of the same partition, which the lane is woken for.
+// Returns of a later batch of the same partition, which the lane is woken for. A worker that
+// was frozen for longer than its session may find calls in its queue that are another
+// worker's by now: it makes none before the group has confirmed its membership.
 //
 // # Recorders
 //

@@ -43,6 +43,10 @@ type call struct {
 	part *part
 }
 
+// reasonNotOurs: the group did not confirm that the partition is ours, so the call was not
+// made.
+const reasonNotOurs = "not_ours"
+
 // defaultCallTimeout bounds a call of an action that declares no timeout.
 const defaultCallTimeout = 30 * time.Second
 
@@ -185,6 +189,10 @@ func (e *effects) make(ctx context.Context, c *call) pipeline.Return {
 	timeout := e.timeout[c.Connector][c.Action.Name]
 	if timeout <= 0 {
 		timeout = defaultCallTimeout
+	}
+	if err := c.part.tenure.hold(ctx); err != nil {
+		now := e.l.now()
+		return pipeline.Return{Call: c.Call, Started: now, Done: now, Err: pipeline.AsRetry(reasonNotOurs, 0, fmt.Errorf("call not made: %w", err))}
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

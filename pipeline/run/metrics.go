@@ -52,7 +52,7 @@ func (m *Metrics) table() []metric {
 		{&m.endSeconds, "riposte_run_end_seconds", "Time that ending a transaction took. It sets the pace when it rises above the interval.", stage},
 		{&m.processSeconds, "riposte_run_process_seconds", "Time that the stage took for a batch.", stage},
 		{&m.restoreTime, "riposte_run_restore_seconds", "Time to restore the state of newly assigned partitions.", stage},
-		{&m.calls, "riposte_run_calls_total", "Calls to connectors by operation and fault. unknown needs a person.", with("connector", "op", "fault")},
+		{&m.calls, "riposte_run_calls_total", "Calls to connectors by operation and fault. unknown needs a person; retry while connectors are well means that the consumer group does not confirm our membership.", with("connector", "op", "fault")},
 		{&m.callsRunning, "riposte_run_calls_running", "Calls to connectors that run now.", stage},
 		{&m.callSeconds, "riposte_run_call_seconds", "Time that a call to a connector took.", with("connector")},
 		{&m.rows, "riposte_run_recorded_records_total", "Records inserted into the row store, by topic.", []string{"topic"}},

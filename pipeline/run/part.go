@@ -8,7 +8,7 @@ import (
 )
 
 // part is a partition that a lane serves: the stage instance and what is committed of it.
-// The lane's goroutine owns it; inbox alone is shared with the executor of effects.
+// The lane's goroutine owns it; inbox and tenure alone are shared with the executor of effects.
 type part struct {
 	id    tp     // full name of the input topic
 	topic string // without prefix
@@ -27,7 +27,8 @@ type part struct {
 	tries   int  // failures in a row of the batch at hand
 	careful bool // look for the record that makes the stage fail
 
-	inbox inbox
+	inbox  inbox
+	tenure *tenure // of the session; shared with the executor of effects
 }
 
 // snapshotAge says how much a restore would have to read.

@@ -30,6 +30,8 @@ type session struct {
 	// client is handed to us: it may be assigned partitions while newSession still runs.
 	ready chan struct{}
 
+	tenure *tenure
+
 	mu    sync.Mutex
 	parts map[tp]*part // set by the group's goroutine, used by the lane's
 
@@ -48,6 +50,7 @@ func newSession(ctx context.Context, l *Lane) (*session, error) {
 		pace:    newPacer(c.MinInterval, c.MaxInterval),
 		trouble: backoff{first: 5 * time.Millisecond, most: time.Second},
 	}
+	s.tenure = &tenure{lasts: c.SessionTimeout / 2, ask: s.isMember}
 	if err := s.ensureState(ctx); err != nil {
 		return nil, err
 	}
