@@ -39,6 +39,30 @@ type Stateful interface {
 	StateBytes() int
 }
 
+// Warmer is a Stateful that may need its input a second time: of a rule that means something
+// else than when the state was written there is no state yet, but the input that made it may
+// still be there. The runtime finds it by assertion and asks after each restore, before the
+// first record. What it changed is written with the next transaction; if that one fails the
+// instance is not used any more.
+type Warmer interface {
+	Stateful
+	// Cold tells what has no state.
+	Cold() Cold
+	// Warm takes records that were processed before, in their order. It gives no outputs and
+	// leaves the state as it is.
+	Warm(ctx context.Context, b *Batch) error
+	// Warmed ends it: the input up to the committed offset was read. What came of it becomes
+	// part of the state, or with an error nothing does.
+	Warmed(ctx context.Context) error
+}
+
+// Cold is what a Warmer needs.
+type Cold struct {
+	Since Millis   // append time from which on the input is needed; 0: not at all
+	Rules []string // that the input warms
+	Lost  []string // rules, and what of them the input does not hold
+}
+
 // Matcher finds the detections that match an event. It is the seam behind which the policy
 // engine works. An instance is used by one goroutine at a time.
 type Matcher interface {

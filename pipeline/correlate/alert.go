@@ -350,6 +350,9 @@ func (s *Stage) derive(out *outputs, r *rule, x *session, a *pipeline.Alert, mar
 			sig.Flags = addFlag(sig.Flags, mark)
 		}
 		s.stats.Derived++
+		if s.only != nil {
+			continue // it lies on the topic
+		}
 		if user.sameGroup(r.c) {
 			sig.Flags = addFlag(sig.Flags, flagInner)
 			s.inner = append(s.inner, inner{sig, x.trigger.appended})

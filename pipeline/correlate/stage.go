@@ -41,6 +41,8 @@ type Stage struct {
 	timers   timers
 	bundles  map[string]*bundle // by bundleText
 	waits    timers             // of the bundles
+	served   map[string]*served // rules that the state tells of, by id
+	serves   map[string]*served // rules that there are
 	bytes    int
 	tenants  map[string]int // bytes by tenant
 	stats    Stats
@@ -52,7 +54,11 @@ type Stage struct {
 	notes     notes
 	text      []byte // of a key, while it is looked up
 	undo      undo
-	moved     bool // watermark or clocks changed since the last commit
+
+	cold    map[string]bool // rules to be warmed, see Cold
+	warming *Stage          // that warms them
+	only    map[string]bool // of a warming stage: the rules that it serves; nil: all
+	moved   bool            // watermark or clocks changed since the last commit
 }
 
 var _ pipeline.Stateful = (*Stage)(nil)
@@ -66,6 +72,7 @@ func New(cfg Config) (*Stage, error) {
 		return nil, err
 	}
 	s := &Stage{cfg: cfg, rules: map[string]*rule{}, tenants: map[string]int{}, alive: liveness{}, bundles: map[string]*bundle{}}
+	s.serves = servedBy(cfg.Rules)
 	s.undo.reset()
 	for _, c := range cfg.Rules.list {
 		r := newRule(c, cfg.Rules.loud(c.ID))
@@ -141,12 +148,15 @@ func (s *Stage) lateness() pipeline.Millis { return pipeline.Millis(s.cfg.Latene
 // It reports whether the signal is late.
 func (s *Stage) apply(out *outputs, sig *pipeline.Signal, appended pipeline.Millis) (late bool) {
 	s.stats.Signals++
-	if slices.Contains(sig.Flags, flagInner) {
+	if s.only == nil && slices.Contains(sig.Flags, flagInner) {
 		return false // it was dealt with when it was made
 	}
 	s.fallDue(out, appended)
 	s.clock(out, sig, appended)
 	s.alive.saw(sig.Tenant, sig.Source, sig.At)
+	if !s.mine(sig) {
+		return false
+	}
 	late = s.admit(out, sig, appended)
 	s.drain(out)
 	return late

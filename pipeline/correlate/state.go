@@ -30,6 +30,7 @@ const (
 	entryKey
 	entryDelete
 	entryBundle
+	entryServed
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -42,12 +43,15 @@ func (w *writer) seal(from int) {
 
 // AppendDelta appends what changed since the last Commit, and nothing if nothing did.
 func (s *Stage) AppendDelta(dst []byte) []byte {
-	if !s.moved && len(s.undo.keys)+len(s.undo.storms)+len(s.undo.bundles) == 0 {
+	if !s.moved && len(s.undo.keys)+len(s.undo.storms)+len(s.undo.bundles) == 0 && !s.servedMoved() {
 		return dst
 	}
 	w, from := &writer{buf: dst}, len(dst)
 	w.head()
 	w.clocks(s)
+	if s.servedMoved() {
+		w.served(s.serves)
+	}
 	for _, src := range slices.Sorted(maps.Keys(s.alive)) {
 		if ms := s.alive[src]; len(ms) != len(s.undo.alive[src]) || ms[0] != s.undo.alive[src][0] {
 			w.alive(src, ms)
@@ -86,6 +90,7 @@ func (s *Stage) Snapshot(emit func(piece []byte) error) error {
 		c.wm, c.newest, c.newestAt, c.alive = s.undo.wm, s.undo.newest, s.undo.at, s.undo.alive
 	}
 	w.clocks(&c)
+	w.served(s.served)
 	for _, src := range slices.Sorted(maps.Keys(c.alive)) {
 		w.alive(src, c.alive[src])
 	}
@@ -274,6 +279,8 @@ func (s *Stage) restoreEntry(r *reader) error {
 		if st := (storm{hour: r.int(), n: int(r.uint())}); o != nil {
 			o.storm = st
 		}
+	case entryServed:
+		s.served = r.served()
 	case entryBundle:
 		s.restoreBundle(r)
 	case entryKey:

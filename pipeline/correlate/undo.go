@@ -54,6 +54,12 @@ func (s *Stage) touch(r *rule, text []byte) *key {
 
 // Commit makes the changes since the last one final.
 func (s *Stage) Commit() {
+	s.settle()
+	s.served = s.serves
+}
+
+// settle forgets how to take back changes.
+func (s *Stage) settle() {
 	s.undo.reset()
 	s.moved = false
 }
@@ -82,7 +88,7 @@ func (s *Stage) Rollback() {
 	if s.undo.saved {
 		s.wm, s.newest, s.newestAt, s.alive = s.undo.wm, s.undo.newest, s.undo.at, s.undo.alive
 	}
-	s.Commit()
+	s.settle()
 }
 
 // putBack makes k the key's state and books it.

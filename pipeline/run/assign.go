@@ -78,6 +78,9 @@ func (s *session) restoreAll(ctx context.Context, offsets map[string]map[int32]k
 		}
 		switch {
 		case err == nil:
+			if err := s.warm(ctx, fresh[id]); err != nil {
+				return nil, err
+			}
 			s.l.accept(id)
 		case isUnusable(err):
 			s.l.refuse(id, fmt.Errorf("state of stage %s for %s[%d]: %w", s.l.cfg.Stage, id.topic, id.partition, err))

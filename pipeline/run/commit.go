@@ -172,6 +172,7 @@ func (t *txn) settled() {
 		}
 		if p.state != nil {
 			p.state.Commit()
+			p.warmed = false
 		}
 		p.next, p.seq, p.watermark = u.next, u.seq, u.watermark
 		p.snap.since += u.frames

@@ -11,7 +11,7 @@ type Metrics struct {
 
 	records, bytes, rejected                 *prometheus.CounterVec
 	outputs, transactions, sessions, retries *prometheus.CounterVec
-	poison, snapshots                        *prometheus.CounterVec
+	poison, snapshots, warmups               *prometheus.CounterVec
 	interval, lag, partitions, paused        *prometheus.GaugeVec
 	refused, stateBytes                      *prometheus.GaugeVec
 	endSeconds, processSeconds, restoreTime  *prometheus.HistogramVec
@@ -43,6 +43,7 @@ func (m *Metrics) table() []metric {
 		{&m.retries, "riposte_run_retries_total", "Work tried again after a fault, by reason.", with("reason")},
 		{&m.poison, "riposte_run_poison_total", "Records that made the stage fail three times and were rejected. Each one is a bug: the record is on the rejects topic.", stage},
 		{&m.snapshots, "riposte_run_snapshots_total", "Snapshots of state written.", stage},
+		{&m.warmups, "riposte_run_warmups_total", "Rules whose state was made anew after an edit, by result: warm (from the log), short (the log does not reach back far enough), cold (the log does not hold what the rule reads). Until a window has passed the last two may miss what began before.", with("result")},
 		{&m.interval, "riposte_run_interval_seconds", "Length of a transaction at present. At its upper end the lane is catching up.", with("lane")},
 		{&m.lag, "riposte_run_lag_records", "Records behind the end of the input, as of the last fetch.", with("lane")},
 		{&m.partitions, "riposte_run_partitions", "Partitions that the lane serves.", with("lane")},

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type part struct {
 	highest int64     // end of the partition, as of the last fetch
 	owned   bool      // Kafka said that the partition is ours
 	paused  bool
+	warmed  bool // the state holds what no committed transaction tells yet, see warm
 	tries   int  // failures in a row of the batch at hand
 	careful bool // look for the record that makes the stage fail
 
@@ -110,6 +112,9 @@ func (i *inbox) isClosed() bool {
 func (p *part) rollback() error {
 	if p.state == nil {
 		return nil
+	}
+	if p.warmed {
+		return pipeline.AsRetry("warm", 0, errors.New("the first transaction after a warm-up failed: both are done again"))
 	}
 	return guard(func() error { p.state.Rollback(); return nil })
 }

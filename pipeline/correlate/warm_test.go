@@ -1,0 +1,137 @@
+package correlate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/riposte-sec/riposte/pipeline"
+)
+
+// edited is the stage of list with the state of old, warmed with the records of the log, as
+// the runtime does it.
+func edited(t *testing.T, old *Stage, log []pipeline.Signal, list ...*Correlation) (*Stage, pipeline.Cold) {
+	t.Helper()
+	old.Commit()
+	st := stageOf(t, nil, list...)
+	for _, p := range snapshot(t, old) {
+		if err := st.Restore(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cold := st.Cold()
+	if cold.Since == 0 {
+		return st, cold
+	}
+	var recs []pipeline.Record
+	for _, r := range records(log) {
+		if r.Time >= cold.Since {
+			recs = append(recs, r)
+		}
+	}
+	for recs := range slices.Chunk(recs, 7) {
+		if err := st.Warm(t.Context(), &pipeline.Batch{Topic: pipeline.TopicSignals, Tenant: "acme", In: recs}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.Warmed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return st, cold
+}
+
+func TestEditedWindowGoesOnWithWhatTheLogHolds(t *testing.T) {
+	t.Parallel()
+	narrow := documentOf(t, "n", countOf3)
+	wide := documentOf(t, "n", strings.Replace(countOf3, "10m", "1h", 1))
+	log := []pipeline.Signal{sig("n", "g", 1, 0), sig("n", "g", 2, 20*time.Minute), sig("n", "h", 3, 21*time.Minute)}
+	old := stageOf(t, nil, narrow)
+	process(t, old, log...)
+	st, cold := edited(t, old, log, wide)
+	if !slices.Equal(cold.Rules, []string{"n"}) || len(cold.Lost) > 0 || cold.Since > epoch {
+		t.Errorf("cold %+v", cold)
+	}
+	facts := process(t, st, sig("n", "g", 4, 40*time.Minute))
+	expectFates(t, facts, "g/incident/1")
+	if a := facts[0].Alert; a.Signals != 3 || a.Occurred != epoch {
+		t.Errorf("%d signals from %s: want those of before the edit too", a.Signals, a.Occurred.Sub(epoch))
+	}
+	// What the warm-up made is in the delta: a restart has it.
+	again := stageOf(t, nil, wide)
+	for _, p := range append(snapshot(t, old), st.AppendDelta(nil)) {
+		if err := again.Restore(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := again.Cold(); len(c.Rules)+len(c.Lost) > 0 || again.StateBytes() != st.StateBytes() {
+		t.Errorf("after the next restart %+v is cold, %d bytes of state, want %d", c, again.StateBytes(), st.StateBytes())
+	}
+}
+
+func TestEpisodeThatWasOverBeforeTheEditIsNotTold(t *testing.T) {
+	t.Parallel()
+	var log []pipeline.Signal
+	for i := range 5 {
+		log = append(log, sig("n", "g", i, time.Duration(i)*time.Minute))
+	}
+	log = append(log, sig("n", "h", 0, 20*time.Minute))
+	old := stageOf(t, nil, documentOf(t, "n", countOf3))
+	first := process(t, old, log...)
+	st, _ := edited(t, old, log, documentOf(t, "n", strings.Replace(countOf3, "10m", "12m", 1)))
+	b := &pipeline.Batch{}
+	if err := st.Tick(t.Context(), st.newestAt.Add(48*time.Hour), b); err != nil {
+		t.Fatal(err)
+	}
+	expectFates(t, factsOf(t, b))
+	// One that goes on is told with its next signal, under the id that it had.
+	st, _ = edited(t, old, log, documentOf(t, "n", strings.Replace(countOf3, "10m", "25m", 1)))
+	facts := process(t, st, sig("n", "g", 9, 21*time.Minute))
+	if len(facts) != 1 || facts[0].Alert.ID != first[0].Alert.ID || facts[0].Alert.Signals != 6 {
+		t.Errorf("got %+v, want alert %s with 6 signals", facts, first[0].Alert.ID)
+	}
+}
+
+func TestEditThatTheLogCannotServeIsSaid(t *testing.T) {
+	t.Parallel()
+	old := stageOf(t, nil, documentOf(t, "n", countOf3))
+	process(t, old, sig("n", "g", 1, 0))
+	f := func(name string, want string, list ...*Correlation) {
+		t.Helper()
+		_, cold := edited(t, old, nil, list...)
+		if got := fmt.Sprint(cold.Rules, cold.Lost); got != want {
+			t.Errorf("%s: cold %s, want %s", name, got, want)
+		}
+	}
+	regrouped := documentOf(t, "n", countOf3)
+	regrouped.GroupBy = []string{"other"}
+	f("nothing", "[] []", documentOf(t, "n", countOf3))
+	f("threshold", "[] []", documentOf(t, "n", strings.Replace(countOf3, "gte: 3", "gte: 9", 1)))
+	f("new correlation", "[] [m]", documentOf(t, "n", countOf3), documentOf(t, "m", countOf3))
+	f("grouping", "[] [n]", regrouped)
+	f("one more rule", "[n] [n: b]", documentOf(t, "n", strings.Replace(countOf3, "[a]", "[a, b]", 1)))
+	f("rule gone", "[] []")
+}
+
+func TestValueThatWasSeenBeforeAnEditIsNotNewAfterIt(t *testing.T) {
+	t.Parallel()
+	seen := func(group, value string, n int, at time.Duration) pipeline.Signal {
+		s := sig("n", group, n, at)
+		s.Fields = map[string]string{"v": value}
+		return s
+	}
+	body := "type: first_seen; rules: [a]; timespan: 10h; field: v"
+	log := []pipeline.Signal{seen("g", "x", 1, 0), seen("g", "x", 2, time.Minute)}
+	old := stageOf(t, nil, documentOf(t, "n", body))
+	process(t, old, log...)
+	st, _ := edited(t, old, log, documentOf(t, "n", strings.Replace(body, "10h", "20h", 1)))
+	for i := range 10 {
+		for _, f := range process(t, st, seen("g", "x", 10+i, 2*time.Hour+time.Duration(i)*time.Minute)) {
+			if f.Alert.Fate == FateIncident {
+				t.Errorf("x is new: %+v", f)
+			}
+		}
+	}
+	expectFates(t, process(t, st, seen("g", "y", 30, 3*time.Hour)), "g/incident/1")
+}
