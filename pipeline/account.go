@@ -29,6 +29,9 @@ type Account struct {
 	FirstAt   Millis `json:"first_time"`  // lowest event time of the live ones, 0 = none
 	LastAt    Millis `json:"last_time"`   // highest event time of the live ones, 0 = none
 	OldestAt  Millis `json:"oldest_time"` // append time of the oldest record read, for the lag
+	// Context is the revision of the context that the stage looked things up in, empty if it
+	// looks up nothing.
+	Context string `json:"context,omitempty"`
 }
 
 // AppendJSON appends the JSON form.

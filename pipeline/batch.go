@@ -71,6 +71,7 @@ type Batch struct {
 	In        []Record // in offset order; empty for a tick
 	Now       Millis   // the runtime's clock when the batch was built; only respond may read it
 	Returns   []Return // results of calls that earlier batches asked for; respond only
+	Context   Context  // one revision for all batches of a transaction; nil: nothing is known
 
 	Events  []Event   // ingest: one per record of In that could be normalised
 	Signals []Signal  // ingest: what matched

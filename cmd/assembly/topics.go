@@ -22,6 +22,19 @@ func Stages() []string {
 	return []string{StageIngest, StageCorrelate, StageDecide, StageRespond, StageRecord}
 }
 
+// looksUp reports whether a stage looks things up in the context.
+func looksUp(stage string) bool { return stage == StageIngest || stage == StageDecide }
+
+// ContextTopics returns the topics of what is known: one partition, so that a load is in
+// order, and compacted, so that nothing is ever forgotten that was not taken back.
+func ContextTopics() []run.TopicSpec {
+	var all []run.TopicSpec
+	for _, name := range pipeline.ContextTopics() {
+		all = append(all, run.TopicSpec{Name: name, Partitions: 1, Compact: true})
+	}
+	return all
+}
+
 // TopicPlan says how the topics of a pipeline are made.
 type TopicPlan struct {
 	Partitions                       int32
@@ -55,8 +68,8 @@ func inputs(stage string, sources []string) []string {
 	return nil
 }
 
-// Topics returns every topic of a pipeline over sources: raw topics, what the stages write
-// and the state of the stages that have one.
+// Topics returns every topic of a pipeline over sources: raw topics, what the stages write,
+// the state of the stages that have one, and what is known.
 func Topics(plan TopicPlan, sources []string) []run.TopicSpec {
 	spec := func(name string, keep time.Duration) run.TopicSpec {
 		return run.TopicSpec{Name: name, Partitions: plan.Partitions, Retention: keep}
@@ -79,5 +92,5 @@ func Topics(plan TopicPlan, sources []string) []run.TopicSpec {
 			state = append(state, run.StateSpec(stage, all[i]))
 		}
 	}
-	return append(all, state...)
+	return slices.Concat(all, state, ContextTopics())
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/riposte-sec/riposte/pipeline/correlate"
 	"github.com/riposte-sec/riposte/pipeline/decide"
 	"github.com/riposte-sec/riposte/pipeline/dedupe"
+	"github.com/riposte-sec/riposte/pipeline/inventory"
 	"github.com/riposte-sec/riposte/pipeline/match"
 	"github.com/riposte-sec/riposte/pipeline/normalise"
 	"github.com/riposte-sec/riposte/pipeline/respond"
@@ -40,6 +41,9 @@ type Config struct {
 	Decide     decide.Config
 	Respond    respond.Config
 	Responders map[string]pipeline.Responder
+	// Context returns what is known, for the stages that look things up. Nil: a worker follows
+	// the context topics itself, Templates knows nothing.
+	Context func() pipeline.Context
 	// Rows stores what is recorded. Nil if record is not among the stages.
 	Rows pipeline.RowSink
 	// Drain bounds how long Run may take to end after its context is done.
@@ -55,12 +59,18 @@ type Worker struct {
 	cfg      Config
 	lanes    map[string][]*run.Lane // by stage
 	recorder *run.Recorder
+	known    *inventory.Builder // of follower
+	follower *run.Follower      // nil if no stage looks things up, or Config.Context does
 }
 
 // New makes the lanes of a worker. It compiles policies and mappings and does not talk to
 // Kafka yet.
 func New(ctx context.Context, cfg Config) (*Worker, error) {
-	w := &Worker{cfg: cfg, lanes: make(map[string][]*run.Lane)}
+	w := &Worker{cfg: cfg, lanes: make(map[string][]*run.Lane), known: inventory.NewBuilder()}
+	if cfg.Context == nil && slices.ContainsFunc(cfg.Stages, looksUp) {
+		w.cfg.Context = w.known.Context
+		w.follower = run.NewFollower(cfg.Kafka, w.known, cfg.Log, pipeline.ContextTopics()...)
+	}
 	for _, stage := range cfg.Stages {
 		if !slices.Contains(Stages(), stage) {
 			return nil, fmt.Errorf("there is no stage %q: want some of %s", stage, strings.Join(Stages(), ", "))
@@ -105,6 +115,9 @@ func (w *Worker) templates(ctx context.Context, stage string) ([]run.LaneConfig,
 		lc.Worker, lc.Lane, lc.Tenant = w.cfg.Name, n, w.cfg.Tenant
 		lc.Accounts, lc.Leave = true, w.cfg.Leave
 		lc.DrainTimeout, lc.Metrics, lc.Log = w.cfg.Drain, w.cfg.Metrics, w.cfg.Log
+		if looksUp(stage) {
+			lc.Context = w.cfg.Context
+		}
 		if stage == StageRespond {
 			lc.Responders = w.cfg.Responders
 		}
@@ -221,9 +234,12 @@ func (w *Worker) Run(ctx context.Context) error {
 			}
 		})
 	}
+	if w.follower != nil {
+		start(w.follower.Run)
+	}
 	for _, stage := range slices.Sorted(maps.Keys(w.lanes)) {
 		for _, l := range w.lanes[stage] {
-			start(l.Run)
+			start(func(ctx context.Context) error { return w.serve(ctx, stage, l) })
 		}
 	}
 	if w.recorder != nil {
@@ -232,6 +248,22 @@ func (w *Worker) Run(ctx context.Context) error {
 	wg.Wait()
 	return first
 }
+
+// serve runs a lane. One whose stage looks things up begins when what is known has been
+// read: before that it would find nothing and take it for an answer.
+func (w *Worker) serve(ctx context.Context, stage string, l *run.Lane) error {
+	if w.follower != nil && looksUp(stage) {
+		select {
+		case <-w.follower.Ready():
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return l.Run(ctx)
+}
+
+// Known returns the newest revision of what is known, never nil.
+func (w *Worker) Known() *inventory.Tables { return w.known.Current() }
 
 // Stats returns what each stage did since the worker was made.
 func (w *Worker) Stats() map[string]run.Stats {

@@ -35,6 +35,9 @@ func (u *touch) account(stage string) (a pipeline.Account, some bool) {
 		if !some {
 			some = true
 			a.Tenant, a.From, a.OldestAt = b.Tenant, b.In[0].Offset, b.In[0].Time
+			if b.Context != nil {
+				a.Context = b.Context.Ref().Revision
+			}
 		}
 		c := countsOf(b)
 		a.Records += c.In

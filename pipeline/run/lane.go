@@ -36,6 +36,10 @@ type LaneConfig struct {
 	// Lane numbers the lanes of a stage within the process, from 0.
 	Lane int
 
+	// Context returns what is known at the moment, nil if nothing is. It is asked once for each
+	// transaction, whose batches all see the same. A nil Context gives the stage none.
+	Context func() pipeline.Context
+
 	// Tenant owns records that name no tenant. Default "default".
 	Tenant string
 	// Accounts writes, in each transaction, one pipeline.Account per input partition to

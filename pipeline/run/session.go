@@ -40,7 +40,8 @@ type session struct {
 	nextTick time.Time
 	pool     []*work
 	scratch  []byte
-	trouble  backoff // of transactions that were aborted one after another
+	trouble  backoff          // of transactions that were aborted one after another
+	context  pipeline.Context // of the transaction at hand
 }
 
 func newSession(ctx context.Context, l *Lane) (*session, error) {
@@ -209,7 +210,7 @@ func (s *session) drain(work context.Context) error {
 	s.l.effects.quiesce()
 	for work.Err() == nil {
 		running := s.l.effects.active()
-		t := &txn{s: s}
+		t := s.newTxn()
 		err := t.deliver(work)
 		if err == nil {
 			err = t.commit(work)

@@ -57,9 +57,18 @@ func (e *stageError) Error() string {
 }
 func (e *stageError) Unwrap() error { return e.err }
 
+// newTxn returns an empty transaction, which sees the context as it is now to its end.
+func (s *session) newTxn() *txn {
+	s.context = nil
+	if s.l.cfg.Context != nil {
+		s.context = s.l.cfg.Context()
+	}
+	return &txn{s: s}
+}
+
 // cycle serves one transaction, or one wait without any.
 func (s *session) cycle(ctx, work context.Context) error {
-	t := &txn{s: s}
+	t := s.newTxn()
 	defer s.recycle(t)
 	err := t.gather(ctx, work)
 	if err == nil {

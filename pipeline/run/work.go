@@ -35,6 +35,7 @@ func (s *session) work(p *part) *work {
 	w.batch.Topic, w.batch.Partition = p.topic, p.id.partition
 	w.batch.Tenant = s.l.cfg.Tenant
 	w.batch.Now = s.l.now()
+	w.batch.Context = s.context
 	return w
 }
 

@@ -160,7 +160,9 @@ type grypeReport struct {
 	} `json:"descriptor"`
 }
 
-func looksGrype(head []byte) bool { return hasMember(head, "matches") && hasMember(head, "matchDetails", "artifact", "vulnerability") }
+func looksGrype(head []byte) bool {
+	return hasMember(head, "matches") && hasMember(head, "matchDetails", "artifact", "vulnerability")
+}
 
 func readGrype(p *parser, r io.Reader) error {
 	var g grypeReport
