@@ -13,6 +13,8 @@ clickhouse:
   dsn: clickhouse://%s/riposte
 topics:
   partitions: %d
+policies: %s
+correlate: {lateness: 1m, storm: 0}
 worker:
   name: chaos%d
   lanes: 1
@@ -25,5 +27,5 @@ sinks:
     internal: true
     timeout: 2s
     keys: [{id: chaos, secret: {env: CHAOS_SECRET}}]
-`, strings.Join(s.brokers.addrs(), `", "`), s.clickhouseTCP, partitions, i, listen, s.vendorURL)
+`, strings.Join(s.brokers.addrs(), `", "`), s.clickhouseTCP, partitions, s.policies, i, listen, s.vendorURL)
 }

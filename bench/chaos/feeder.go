@@ -64,11 +64,10 @@ func (f *feeder) run(ctx context.Context, enough func() bool) error {
 }
 
 func (f *feeder) send(ctx context.Context) bool {
-	now := time.Now()
 	if f.skew != nil {
-		now = now.Add(f.skew(len(f.truth.Entries)))
+		f.gen.Off = f.skew(len(f.truth.Entries))
 	}
-	r, more := f.gen.Next(now)
+	r, more := f.gen.Next(time.Now())
 	if !more {
 		return false
 	}

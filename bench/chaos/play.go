@@ -54,7 +54,7 @@ func play(ctx context.Context, o options, v variant, out io.Writer) (report *ora
 
 // expect is what the shipped policy makes of triggers.
 func (v variant) expect() oracle.Expect {
-	return oracle.Expect{Rule: oracle.TriggerRule, Action: "ticket.open"}
+	return oracle.Expect{Rule: oracle.TriggerRule, Action: "ticket.open", Correlations: oracle.Correlations()}
 }
 
 // plan is what the variant feeds.

@@ -31,6 +31,7 @@ type stack struct {
 	vendor         *service
 	vendorURL      string
 	effects        string // file
+	policies       string // folder
 	proxy          *proxy // nil when the variant needs none
 	unmount        func() error
 	workers        []*worker
@@ -116,6 +117,10 @@ func (s *stack) startVendor(ctx context.Context, v variant) error {
 
 func (s *stack) startWorkers(ctx context.Context, v variant) error {
 	s.crashPoints.Store(v.crashPoints)
+	s.policies = filepath.Join(s.o.dir, "policies")
+	if err := writePolicies(s.policies); err != nil {
+		return err
+	}
 	for i := range s.o.workers {
 		w, err := newWorker(s, i)
 		if err != nil {

@@ -14,11 +14,13 @@ type judge struct {
 
 	raw     map[Position]uint64 // sequence number by where the record lies
 	firstOf map[string]uint64   // sequence number by event id
+
+	signalOf map[string]uint64 // sequence number by signal id
 }
 
 // Check compares what became of a run with the truth.
 func Check(t *Truth, o *Observed, want Expect) *Report {
-	j := &judge{truth: t, seen: o, expect: want, raw: map[Position]uint64{}, firstOf: map[string]uint64{}}
+	j := &judge{truth: t, seen: o, expect: want, raw: map[Position]uint64{}, firstOf: map[string]uint64{}, signalOf: map[string]uint64{}}
 	j.inputs()
 	j.events()
 	j.order()
@@ -26,6 +28,7 @@ func Check(t *Truth, o *Observed, want Expect) *Report {
 	j.accounts()
 	j.signals()
 	j.alerts()
+	j.episodes()
 	j.intents()
 	j.effects()
 	j.rows()

@@ -1,10 +1,11 @@
 package oracle
 
-// signals checks that each trigger made one signal of the rule, and that no signal of any
-// rule is there twice or belongs to no event.
+// signals checks that each trigger made one signal of the rule, each correlated record one
+// for each correlation that looks at it, and that no signal of any rule is there twice or
+// belongs to no event.
 func (j *judge) signals() {
 	seen := map[string]bool{}
-	count := make([]int, len(j.truth.Entries))
+	count, fed := make([]int, len(j.truth.Entries)), make([]int, len(j.truth.Entries))
 	type match struct{ event, rule, step string }
 	matches := map[match]bool{}
 	for _, s := range j.seen.Signals {
@@ -19,10 +20,15 @@ func (j *judge) signals() {
 			j.found(&j.Doubled, 1, "signal %v of rule %s belongs to event %s, which is not there", s.Position, s.Rule, s.Event)
 			continue
 		}
-		if s.Rule == j.expect.Rule && s.Step == "" {
+		j.signalOf[s.ID] = seq
+		switch {
+		case s.Rule == j.expect.Rule && s.Step == "":
 			count[seq-1]++
+		case s.Rule == j.truth.entry(seq).Rule && s.Step != "":
+			fed[seq-1]++
 		}
 	}
+	j.fed(fed)
 	if j.expect.Rule == "" {
 		return
 	}
@@ -32,6 +38,28 @@ func (j *judge) signals() {
 			j.found(&j.Lost, 1, "record %d, a trigger for %s, made no signal", e.Seq, e.Target)
 		case e.Class != Trigger && n > 0:
 			j.found(&j.Doubled, n, "record %d, a %v, made a signal of rule %s", e.Seq, e.Class, j.expect.Rule)
+		}
+	}
+}
+
+// fed checks how many signals went to correlations, by record.
+func (j *judge) fed(got []int) {
+	if len(j.expect.Correlations) == 0 {
+		return
+	}
+	want := map[string]int{}
+	for _, c := range j.expect.Correlations {
+		for _, rule := range c.Rules {
+			want[rule]++
+		}
+	}
+	for i, n := range got {
+		e := &j.truth.Entries[i]
+		switch want := want[e.Rule]; {
+		case n < want:
+			j.found(&j.Lost, want-n, "record %d, of %s, made %d signals for correlations, want %d", e.Seq, e.Rule, n, want)
+		case n > want:
+			j.found(&j.Doubled, n-want, "record %d, of %s, made %d signals for correlations, want %d", e.Seq, e.Rule, n, want)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func TestFaultlessRunIsOK(t *testing.T) {
 	}
 	got := *r
 	got.Kills = 3
-	const line = "oracle: inputs=5000 unique=3917 lost=0 doubled=0 effects_doubled=0 clickhouse_missing=0 clickhouse_doubled=0 kills=3 seed=7"
+	const line = "oracle: inputs=5000 unique=3919 lost=0 doubled=0 effects_doubled=0 clickhouse_missing=0 clickhouse_doubled=0 episodes=82 episodes_missing=0 episodes_extra=0 kills=3 seed=7"
 	if got.Line() != line {
 		t.Errorf("got  %s\nwant %s", got.Line(), line)
 	}
@@ -63,11 +63,11 @@ func TestEveryDamageIsReported(t *testing.T) {
 	f("live record rejected", doubled, func(o *Observed) { o.Rejects[0].Raw = of(o, Live, plan()) })
 	f("signal removed", lost, func(o *Observed) { o.Signals = o.Signals[1:] })
 	f("signal repeated", doubled, func(o *Observed) { o.Signals = append(o.Signals, o.Signals[0]) })
-	f("signal of an ordinary event", doubled, func(o *Observed) { o.Signals[0].Event = o.Events[0].ID })
+	f("signal of an ordinary event", doubled, func(o *Observed) { o.Signals[signalAt(o, want.Rule)].Event = o.Events[0].ID })
 	f("alert revision repeated", doubled, func(o *Observed) { o.Alerts = append(o.Alerts, o.Alerts[0]) })
-	f("alert forgot a signal", miscounted, func(o *Observed) { o.Alerts[len(o.Alerts)-1].Signals-- })
+	f("alert forgot a signal", miscounted, func(o *Observed) { o.Alerts[alertAt(o, want.Rule)].Signals-- })
 	f("second episode of the same signals", miscounted, func(o *Observed) {
-		a := o.Alerts[len(o.Alerts)-1]
+		a := o.Alerts[alertAt(o, want.Rule)]
 		a.ID = "another"
 		o.Alerts = append(o.Alerts, a)
 	})
@@ -91,6 +91,71 @@ func TestEveryDamageIsReported(t *testing.T) {
 	f("row of nothing", rows, func(o *Observed) { o.Rows = append(o.Rows, Position{"events", 0, 1 << 40}) })
 	f("input lost by the broker", lost, func(o *Observed) { o.Raw = o.Raw[:len(o.Raw)-1] })
 	f("input altered by the broker", altered, func(o *Observed) { o.Raw[0].Digest[0]++ })
+}
+
+// TestEveryDamageToEpisodesIsReported damages what one kind of correlation told.
+func TestEveryDamageToEpisodesIsReported(t *testing.T) {
+	t.Parallel()
+	p := plan()
+	p.Records, p.Targets = 1500, 5
+	run := newPerfect(t, p)
+	for _, c := range want.Correlations {
+		f := func(name string, missing, extra int, damage func(o *Observed, a *Alert)) {
+			t.Helper()
+			seen := run.seen
+			seen.Alerts = slices.Clone(seen.Alerts)
+			damage(&seen, &seen.Alerts[alertAt(&seen, c.ID)])
+			r := Check(&run.truth, &seen, want)
+			if r.EpisodesMissing != missing || r.EpisodesExtra != extra || r.OK() {
+				t.Errorf("%s, %s: got %d missing, %d extra, want %d, %d: %q", c.ID, name, r.EpisodesMissing, r.EpisodesExtra, missing, extra, r.Findings)
+			}
+		}
+		f("alert never told", 1, 0, func(o *Observed, a *Alert) {
+			id := a.ID
+			o.Alerts = slices.DeleteFunc(o.Alerts, func(a Alert) bool { return a.ID == id })
+		})
+		f("alert taken back", 1, 0, func(_ *Observed, a *Alert) { a.Fate = "withdrawn" })
+		f("alert told under two ids", 0, 1, func(o *Observed, a *Alert) {
+			b := *a
+			b.ID = "another"
+			o.Alerts = append(o.Alerts, b)
+		})
+		f("evidence lost", 1, 1, func(_ *Observed, a *Alert) { a.Evidence = a.Evidence[1:] })
+		f("evidence exchanged", 1, 1, func(_ *Observed, a *Alert) { a.Evidence = append([]string{"of nobody"}, a.Evidence[1:]...) })
+		f("signal counted twice", 1, 1, func(_ *Observed, a *Alert) { a.Signals++ })
+		f("another group", 1, 1, func(_ *Observed, a *Alert) { a.Group = []string{"10.60.9.9"} })
+		f("another trigger", 1, 1, func(_ *Observed, a *Alert) { a.Trigger = "of nobody" })
+	}
+}
+
+func TestSignalsForCorrelationsAreCounted(t *testing.T) {
+	t.Parallel()
+	run := newPerfect(t, plan())
+	i := signalAt(&run.seen, steps[0].rule)
+	again := run.seen.Signals[i]
+	again.ID, again.Step = "another", "another"
+	run.seen.Signals = append(run.seen.Signals, again)
+	if r := Check(&run.truth, &run.seen, want); r.Doubled != 1 {
+		t.Errorf("one too many: got %d doubled in %q", r.Doubled, r.Findings)
+	}
+	run.seen.Signals = slices.Delete(run.seen.Signals[:len(run.seen.Signals)-1], i, i+1)
+	if r := Check(&run.truth, &run.seen, want); r.Lost != 1 {
+		t.Errorf("one too few: got %d lost in %q", r.Lost, r.Findings)
+	}
+}
+
+// alertAt returns the index of the newest revision of an alert of a rule.
+func alertAt(o *Observed, rule string) int {
+	for i := range slices.Backward(o.Alerts) {
+		if o.Alerts[i].Rule == rule {
+			return i
+		}
+	}
+	panic("BUG: no alert of " + rule)
+}
+
+func signalAt(o *Observed, rule string) int {
+	return slices.IndexFunc(o.Signals, func(s Signal) bool { return s.Rule == rule })
 }
 
 // of returns where some record of class c lies.
@@ -164,6 +229,7 @@ func TestPlanIsKept(t *testing.T) {
 	f(Duplicate, 900, 1100)
 	f(Poison, 30, 75)
 	f(Late, 70, 140)
+	f(Correlated, 100, 200)
 }
 
 func TestTruthSurvivesItsFile(t *testing.T) {

@@ -22,9 +22,12 @@ const (
 	// Trigger records become exactly one event and one signal of the rule under test. All
 	// triggers of a target together become one response.
 	Trigger
+	// Correlated records become exactly one event and one signal for each correlation that
+	// looks at them. What the correlations must make of all of them is an Episode.
+	Correlated
 )
 
-var classNames = []string{"", "live", "duplicate", "poison", "late", "trigger"}
+var classNames = []string{"", "live", "duplicate", "poison", "late", "trigger", "correlated"}
 
 // String returns the name of the class as it stands in a truth file.
 func (c Class) String() string {
@@ -48,4 +51,4 @@ func (c *Class) UnmarshalText(text []byte) error {
 }
 
 // Eventful reports whether a record of the class becomes an event.
-func (c Class) Eventful() bool { return c == Live || c == Late || c == Trigger }
+func (c Class) Eventful() bool { return c == Live || c == Late || c == Trigger || c == Correlated }

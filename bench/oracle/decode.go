@@ -120,7 +120,10 @@ func (o *Observed) fact(at Position, r *kgo.Record) error {
 			Rule     string   `json:"rule"`
 			Revision uint64   `json:"revision"`
 			Signals  int      `json:"signals"`
+			Fate     string   `json:"fate"`
 			Group    []string `json:"group"`
+			Evidence []string `json:"evidence"`
+			Trigger  string   `json:"trigger"`
 			Entities []struct {
 				Value string `json:"value"`
 			} `json:"entities"`
@@ -129,7 +132,10 @@ func (o *Observed) fact(at Position, r *kgo.Record) error {
 	if err := json.Unmarshal(r.Value, &v); err != nil || v.Alert == nil {
 		return err
 	}
-	a := Alert{Position: at, ID: v.Alert.ID, Rule: v.Alert.Rule, Revision: v.Alert.Revision, Signals: v.Alert.Signals, Values: v.Alert.Group}
+	a := Alert{
+		Position: at, ID: v.Alert.ID, Rule: v.Alert.Rule, Revision: v.Alert.Revision, Fate: v.Alert.Fate, Signals: v.Alert.Signals,
+		Group: v.Alert.Group, Evidence: v.Alert.Evidence, Trigger: v.Alert.Trigger, Values: slices.Clone(v.Alert.Group),
+	}
 	for _, e := range v.Alert.Entities {
 		a.Values = append(a.Values, e.Value)
 	}

@@ -32,6 +32,7 @@ type flow struct {
 	at        time.Time
 	src, dst  string
 	sport     uint16
+	dport     uint16
 	signature signature
 	out, in   int
 }
@@ -42,7 +43,7 @@ func (f *flow) append(dst []byte) []byte {
 	dst = f.at.UTC().AppendFormat(dst, eveTime)
 	dst = append(dst, `","flow_id":`...)
 	dst = strconv.AppendUint(dst, f.seq, 10)
-	dst = fmt.Appendf(dst, `,"in_iface":"bond0","event_type":"alert","src_ip":"%s","src_port":%d,"dest_ip":"%s","dest_port":80,"proto":"TCP","tx_id":0,`, f.src, f.sport, f.dst)
+	dst = fmt.Appendf(dst, `,"in_iface":"bond0","event_type":"alert","src_ip":"%s","src_port":%d,"dest_ip":"%s","dest_port":%d,"proto":"TCP","tx_id":0,`, f.src, f.sport, f.dst, f.dport)
 	dst = fmt.Appendf(dst, `"alert":{"action":"allowed","gid":1,"signature_id":%d,"rev":2,"signature":"%s","category":"%s","severity":%d},`,
 		f.signature.id, f.signature.name, f.signature.category, f.signature.severity)
 	dst = fmt.Appendf(dst, `"http":{"hostname":"host%d.oracle.example","url":"/v1/items/%d?page=%d","http_user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0","http_content_type":"application/json","http_method":"GET","protocol":"HTTP/1.1","status":200,"length":%d},`,

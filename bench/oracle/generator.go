@@ -18,17 +18,30 @@ type Record struct {
 	Of     uint64 // of a duplicate: the record that it copies
 	Key    string // of the Kafka record; records of a key go to one partition, in order
 	Target string // of a trigger: the address to act on
+	Step   Step   // of a correlated record: what correlations see of it
 	Value  []byte
+}
+
+// Step is what correlations see of a record. Zero for all but correlated ones.
+type Step struct {
+	Rule  string `json:"rule,omitempty"`  // the detection that matches it
+	Group string `json:"group,omitempty"` // source address
+	Value int    `json:"value,omitempty"` // destination port
+	At    int64  `json:"at,omitempty"`    // event time in milliseconds; no two of a group are equal
 }
 
 // Generator makes the records of a plan, in order. Not safe for concurrent use.
 type Generator struct {
+	// Off is how far the source's clock is off. That of correlated records is right.
+	Off time.Duration
+
 	plan      Plan
 	rand      *rand.Rand
 	seq       uint64
 	hits      []int    // targets of the triggers still to come, shuffled
 	originals []Record // ring of the last plan.Back originals
 	used      int
+	stamps    map[stamp]bool  // times of correlated records
 	touched   map[string]bool // keys with an ordinary record before: only they can have late ones
 }
 
@@ -39,7 +52,7 @@ func New(p Plan) (*Generator, error) {
 	}
 	g := &Generator{
 		plan: p, rand: rand.New(rand.NewPCG(p.Seed, 0x6f7261636c65)),
-		originals: make([]Record, 0, min(p.Back, p.Records)), touched: map[string]bool{},
+		originals: make([]Record, 0, min(p.Back, p.Records)), touched: map[string]bool{}, stamps: map[stamp]bool{},
 	}
 	for t := range p.Targets {
 		for range p.Hits {
@@ -58,6 +71,7 @@ func (g *Generator) Next(now time.Time) (Record, bool) {
 		return Record{}, false
 	}
 	g.seq++
+	right, now := now, now.Add(g.Off)
 	if g.rand.IntN(left) < len(g.hits) {
 		return g.trigger(now), true
 	}
@@ -66,6 +80,8 @@ func (g *Generator) Next(now time.Time) (Record, bool) {
 		return g.copy(), true
 	case x < g.plan.Duplicates+g.plan.Poison:
 		return g.poison(now), true
+	case x < g.plan.Duplicates+g.plan.Poison+g.plan.Correlated:
+		return g.correlated(right), true
 	default:
 		return g.ordinary(now, x > 1-g.plan.Late), true
 	}
@@ -98,6 +114,40 @@ func (g *Generator) trigger(now time.Time) Record {
 	return r
 }
 
+// Correlated records come in phases: in each, a few groups are active, so that their
+// episodes end while the others have their turn.
+const (
+	phaseRecords = 1500
+	phaseGroups  = 3
+	values       = 9 // of correlated records: 1 to 9
+)
+
+// stamp is the time of a correlated record of a group.
+type stamp struct {
+	group int
+	at    int64
+}
+
+// correlated makes a record of an active group. The records of a group have several keys,
+// so that they come over several partitions, and happened up to Jitter ago, in any order.
+func (g *Generator) correlated(now time.Time) Record {
+	group := (int(g.seq/phaseRecords)*phaseGroups + g.rand.IntN(phaseGroups)) % g.plan.Groups
+	s, value := steps[g.rand.IntN(len(steps))], 1+g.rand.IntN(values)
+	at := stamp{group, now.UnixMilli() - g.rand.Int64N(Jitter.Milliseconds())}
+	for g.stamps[at] {
+		at.at--
+	}
+	g.stamps[at] = true
+	r := Record{Seq: g.seq, Class: Correlated, Key: fmt.Sprintf("c%d.%d", group, g.rand.IntN(3))}
+	f := g.flow(time.UnixMilli(at.at))
+	f.src, f.dst, f.dport = fmt.Sprintf("10.60.%d.%d", group>>8, group&255), "10.61.0.1", uint16(value)
+	f.signature = s.signature
+	r.Step = Step{Rule: s.rule, Group: f.src, Value: value, At: at.at}
+	r.Value = f.append(nil)
+	g.keep(r)
+	return r
+}
+
 // TargetAddress is the address of target t, a device of ours: the first entity of its
 // triggers, and of them alone. The other end is a device of ours as well: an address
 // outside would be blocked first, which waits for a person.
@@ -106,7 +156,7 @@ func TargetAddress(t int) string { return fmt.Sprintf("10.40.%d.%d", t>>8, t&255
 func (g *Generator) flow(now time.Time) flow {
 	return flow{
 		seq: g.seq, at: now, sport: uint16(1024 + g.rand.IntN(60_000)),
-		signature: quiet, out: g.rand.IntN(4000), in: g.rand.IntN(90_000),
+		dport: 80, signature: quiet, out: g.rand.IntN(4000), in: g.rand.IntN(90_000),
 	}
 }
 

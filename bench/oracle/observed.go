@@ -61,7 +61,11 @@ type Alert struct {
 	Position
 	ID, Rule string
 	Revision uint64
+	Fate     string
 	Signals  int
+	Group    []string
+	Evidence []string // ids of signals
+	Trigger  string   // id of the signal that completed the condition
 	Values   []string // group values and values of entities
 }
 
@@ -97,4 +101,6 @@ type Expect struct {
 	// Action is the effect that each target gets exactly once. Empty: intents and effects
 	// are judged only for repetition.
 	Action string
+	// Correlations are those over the detections of Steps. None: episodes are not judged.
+	Correlations []Correlation
 }

@@ -3,11 +3,13 @@ package oracle
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
 
-var want = Expect{Rule: "trigger", Action: "ip.block"}
+var want = Expect{Rule: "trigger", Action: "ip.block", Correlations: Correlations()}
 
 // partitions of each topic of the perfect pipeline.
 const partitions = 4
@@ -34,6 +36,7 @@ func newPerfect(t *testing.T, p Plan) *perfect {
 	for {
 		r, more := g.Next(now)
 		if !more {
+			run.correlate()
 			return run
 		}
 		now = now.Add(time.Millisecond)
@@ -76,6 +79,9 @@ func (p *perfect) process(r Record) {
 func (p *perfect) event(r Record, raw Raw) {
 	id := fmt.Sprintf("event-%d", r.Seq)
 	p.seen.Events = append(p.seen.Events, Event{Position: p.at("events", r.Key), ID: id, Key: r.Key, Raw: raw.Position, Digest: raw.Digest, Late: r.Class == Late})
+	if r.Class == Correlated {
+		p.feed(r, id)
+	}
 	if r.Class != Trigger {
 		return
 	}
@@ -90,6 +96,41 @@ func (p *perfect) event(r Record, raw Raw) {
 		intent := "intent-" + r.Target
 		p.seen.Intents = append(p.seen.Intents, Intent{Position: p.at("intents", r.Target), ID: intent, Action: want.Action, Target: r.Target, Want: "present", Revision: 1})
 		p.seen.Effects = append(p.seen.Effects, Effect{Key: intent, Verb: "apply", Action: want.Action, Target: r.Target})
+	}
+}
+
+// feed makes the signals of a correlated record, one for each correlation over its rule.
+func (p *perfect) feed(r Record, event string) {
+	for _, c := range want.Correlations {
+		if slices.Contains(c.Rules, r.Step.Rule) {
+			p.seen.Signals = append(p.seen.Signals, Signal{
+				Position: p.at("signals", r.Step.Group), ID: signalID(c.ID, r.Seq), Event: event, Rule: r.Step.Rule, Step: c.ID,
+			})
+		}
+	}
+}
+
+func signalID(correlation string, seq uint64) string {
+	return fmt.Sprintf("signal-%s-%d", correlation, seq)
+}
+
+// correlate tells the episodes, each in two revisions.
+func (p *perfect) correlate() {
+	for _, c := range want.Correlations {
+		for _, e := range c.episodes(&p.truth) {
+			a := Alert{
+				ID: "alert-" + e.String(), Rule: e.Rule, Signals: 1, Fate: "incident",
+				Group: strings.Split(e.Group, ","), Trigger: signalID(c.ID, e.Trigger), Evidence: []string{signalID(c.ID, e.Trigger)},
+			}
+			a.Position, a.Revision = p.at("facts", e.Group), 1
+			p.seen.Alerts = append(p.seen.Alerts, a)
+			a.Evidence, a.Signals = nil, e.Signals
+			for _, seq := range e.Evidence {
+				a.Evidence = append(a.Evidence, signalID(c.ID, seq))
+			}
+			a.Position, a.Revision = p.at("facts", e.Group), 2
+			p.seen.Alerts = append(p.seen.Alerts, a)
+		}
 	}
 }
 

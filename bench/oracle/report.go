@@ -19,6 +19,10 @@ type Report struct {
 	ClickHouseMissing int // committed records without a row
 	ClickHouseDoubled int // rows beyond the one per committed record
 
+	Episodes        int // that the correlations under test must find
+	EpisodesMissing int // of those, not told, or told with other evidence
+	EpisodesExtra   int // told and not expected
+
 	// Findings are the first faults in words, at most 50 of them.
 	Findings []string
 
@@ -30,13 +34,14 @@ const maxFindings = 50
 
 // OK reports whether nothing is off.
 func (r *Report) OK() bool {
-	return r.Lost+r.Doubled+r.Altered+r.Misordered+r.Miscounted+r.EffectsDoubled+r.ClickHouseMissing+r.ClickHouseDoubled == 0
+	return r.Lost+r.Doubled+r.Altered+r.Misordered+r.Miscounted+r.EffectsDoubled+r.ClickHouseMissing+r.ClickHouseDoubled+r.EpisodesMissing+r.EpisodesExtra == 0
 }
 
 // Line is the last line of a run.
 func (r *Report) Line() string {
-	return fmt.Sprintf("oracle: inputs=%d unique=%d lost=%d doubled=%d effects_doubled=%d clickhouse_missing=%d clickhouse_doubled=%d kills=%d seed=%d",
-		r.Inputs, r.Unique, r.Lost, r.Doubled, r.EffectsDoubled, r.ClickHouseMissing, r.ClickHouseDoubled, r.Kills, r.Seed)
+	return fmt.Sprintf("oracle: inputs=%d unique=%d lost=%d doubled=%d effects_doubled=%d clickhouse_missing=%d clickhouse_doubled=%d episodes=%d episodes_missing=%d episodes_extra=%d kills=%d seed=%d",
+		r.Inputs, r.Unique, r.Lost, r.Doubled, r.EffectsDoubled, r.ClickHouseMissing, r.ClickHouseDoubled,
+		r.Episodes, r.EpisodesMissing, r.EpisodesExtra, r.Kills, r.Seed)
 }
 
 // Print writes the findings, what the last line has no place for, and the last line.

@@ -36,6 +36,7 @@ type Entry struct {
 	Of     uint64 `json:"of,omitempty"`
 	Key    string `json:"key"`
 	Target string `json:"target,omitempty"`
+	Step
 	Digest Digest `json:"sha256"`
 }
 
@@ -47,7 +48,7 @@ type Truth struct {
 
 // Add appends the truth about r, which must follow the last record added.
 func (t *Truth) Add(r Record) {
-	t.Entries = append(t.Entries, Entry{Seq: r.Seq, Class: r.Class, Of: r.Of, Key: r.Key, Target: r.Target, Digest: DigestOf(r.Value)})
+	t.Entries = append(t.Entries, Entry{Seq: r.Seq, Class: r.Class, Of: r.Of, Key: r.Key, Target: r.Target, Step: r.Step, Digest: DigestOf(r.Value)})
 }
 
 // entry returns the truth about seq, nil if no such record was made.
