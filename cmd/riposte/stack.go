@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/riposte-sec/riposte/internal/config"
 	"github.com/riposte-sec/riposte/pipeline/run"
 	"github.com/riposte-sec/riposte/pipeline/run/broker"
@@ -21,7 +23,7 @@ import (
 // ClickHouse as its child, on one data directory.
 type stack struct {
 	broker *broker.Broker
-	server *embedded.Server
+	server *embedded.Keeper
 	store  *clickhouse.Store
 }
 
@@ -64,7 +66,7 @@ func (s *stack) startClickHouse(ctx context.Context, c stackConfig) error {
 		}
 	}
 	var err error
-	s.server, err = embedded.Start(ctx, embedded.Config{
+	s.server, err = embedded.Keep(ctx, embedded.Config{
 		Dir: filepath.Join(c.dir, "clickhouse"), TCPPort: c.tcpPort, HTTPPort: c.httpPort, Log: c.log,
 	})
 	if busy, ok := errors.AsType[*embedded.BusyError](err); ok {
@@ -86,6 +88,14 @@ func (s *stack) dsn() string { return "clickhouse://" + s.server.Addr + "/ripost
 
 // kafka is how the pipeline reaches the embedded broker.
 func (s *stack) kafka() run.Kafka { return run.Kafka{Brokers: []string{s.broker.Addr()}} }
+
+// restarts counts how often the embedded ClickHouse ended by itself and was started again.
+func (s *stack) restarts() prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "riposte_embedded_clickhouse_restarts_total",
+		Help: "Times that the embedded ClickHouse ended by itself and was started again. Nothing is lost; if it rises, see clickhouse.log in the data directory.",
+	}, func() float64 { return float64(s.server.Restarts()) })
+}
 
 // close ends the parts in the order in which they need each other.
 func (s *stack) close() error {

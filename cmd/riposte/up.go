@@ -154,6 +154,7 @@ func (a *app) upOn(ctx context.Context, s *stack, dir string, f upFlags, say fun
 		return account{}, err
 	}
 	defer p.close()
+	p.ops.registry.MustRegister(s.restarts())
 	say("metrics     http://%s/metrics", p.ops.addr())
 	say("block list  http://%s/ip  (and /domain, /url): what firewalls would pull", p.edlAddr)
 	say("inbox       %s: what the ticket system, pager and identity provider would get", filepath.Join(dir, "inbox.jsonl"))

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/riposte-sec/riposte/bench/proc"
 )
 
 // fixture writes a folder per source and returns it, with the account that it must lead to.
@@ -252,4 +256,47 @@ func rejectsOnIt(t *testing.T, addr string) {
 			t.Fatalf("the redriven record was not rejected again: %s%s", r.stdout, r.stderr)
 		}
 	}
+}
+
+// TestUpStartsItsClickHouseAgain kills the child under a running up: the restart must be
+// counted, and every row be there in the end.
+func TestUpStartsItsClickHouseAgain(t *testing.T) {
+	needClickHouse(t)
+	dir, want := fixture(t)
+	data := t.TempDir()
+	p := startUp(t, "--data", data, "--replay", dir)
+	metrics := strings.Fields(p.await(t, "metrics "))[1]
+	children := proc.Children(p.cmd.Process.Pid)
+	if len(children) != 1 {
+		t.Fatalf("children %v, want ClickHouse alone", children)
+	}
+	if err := syscall.Kill(children[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(body(t, metrics), "riposte_embedded_clickhouse_restarts_total 1"); {
+		if time.Now().After(deadline) {
+			t.Fatal("ClickHouse was not started again within a minute")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	p.stop(t)
+	expectFates(t, replayOnce(t, data, dir), want)
+}
+
+// body returns what a URL answers.
+func body(t *testing.T, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
