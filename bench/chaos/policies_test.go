@@ -14,7 +14,7 @@ func TestWorkersLoadWhatTheOraclePredicts(t *testing.T) {
 	if err := writePolicies(dir); err != nil {
 		t.Fatal(err)
 	}
-	p, err := assembly.LoadPolicies(t.Context(), os.DirFS(dir))
+	p, err := assembly.LoadPolicies(t.Context(), os.DirFS(dir), assembly.Watch{})
 	if err != nil {
 		t.Fatal(err)
 	}
