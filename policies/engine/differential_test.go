@@ -23,6 +23,7 @@ var modes = map[string]Feature{
 var regressions = []uint64{
 	17518679147758, // 1e2 was not found in the index under 100
 	5907293324389,  // of two rules that gave 1 and 1.0, the last counted
+	5099016117557,  // of equal values under one key of a comprehension, the first counted
 	16335786648741, // a call under with wrote over the input that with had saved
 }
 

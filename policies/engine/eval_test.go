@@ -268,3 +268,28 @@ outer := v if v := inner with input.y as 7
 		t.Errorf("got %s", got)
 	}
 }
+
+// Of equal values under one key, spelled 1.0 and 1, a comprehension keeps the last
+// and a rule the first.
+func TestOfEqualValuesUnderOneKeyTheSpellingIsThatOfTopdown(t *testing.T) {
+	t.Parallel()
+	p := mustLoad(t, Config{Modules: map[string]string{"e.rego": `package e
+
+comprehension := {"k": v | some v in input.list}
+
+rule[k] := v if {
+	some v in input.list
+	k := "k"
+}
+`}, Entrypoints: []string{"e/comprehension", "e/rule"}})
+	m := p.NewMachine()
+	for e, want := range []string{`{"k":1}`, `{"k":1.0}`} {
+		r, err := m.Eval(t.Context(), Entry(e), JSON([]byte(`{"list": [1.0, 1]}`)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(r.Value().AppendJSON(nil)); got != want {
+			t.Errorf("%s: got %s, want %s", p.Name(Entry(e)), got, want)
+		}
+	}
+}

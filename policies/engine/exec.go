@@ -193,7 +193,7 @@ func (m *Machine) act(f *function, pc int32, r []Value) (ok bool, err error) {
 		r[in.c] = ofObject(m.newObject())
 	case opMakeSet:
 		r[in.c] = ofSet(m.newSet())
-	case opAppend, opAdd, opInsert, opInsertOnce:
+	case opAppend, opAdd, opInsert, opInsertOnce, opCollect:
 		return true, m.change(f, pc, r)
 	case opMerge:
 		r[in.c] = m.merge(m.at(in.a, r), m.at(in.b, r))
@@ -237,14 +237,14 @@ func (m *Machine) change(f *function, pc int32, r []Value) error {
 		m.addTo(coll.set(), key)
 	case coll.k != KindObject || coll.object().shared:
 		return errUnsupported
-	case in.op == opInsertOnce:
-		if old := coll.object().get(key); old.Defined() {
-			if !equal(&old, val) {
-				return conflict(f.locs[pc], msgObject)
-			}
-			return nil
+	case in.op == opInsertOnce || in.op == opCollect:
+		old := coll.object().get(key)
+		if old.Defined() && !equal(&old, val) {
+			return conflict(f.locs[pc], msgObject)
 		}
-		m.insert(coll.object(), key, val)
+		if !old.Defined() || in.op == opCollect {
+			m.insert(coll.object(), key, val)
+		}
 	default:
 		m.insert(coll.object(), key, val)
 	}

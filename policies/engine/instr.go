@@ -28,7 +28,8 @@ const (
 	opMakeSet           // c = set()
 	opAppend            // append b to array a
 	opInsert            // a[b] = d
-	opInsertOnce        // a[b] = d; conflict if there is another value
+	opInsertOnce        // a[b] = d if nothing is there; conflict if there is another value
+	opCollect           // a[b] = d, also over an equal value; conflict if there is another
 	opMerge             // c = a merged with b; conflict if they overlap
 	opAdd               // add b to set a
 	opScan              // iterator d over a

@@ -41,6 +41,7 @@ type lowerFn struct {
 	iters   int
 	loc     *ast.Location
 	after   [][]ir.Stmt // what follows the enclosing statements, outermost first
+	own     []ir.Local  // objects made in the enclosing blocks: those of comprehensions
 }
 
 type savedLocal struct{ local, copy int32 }
@@ -156,8 +157,9 @@ func (f *lowerFn) nested(b *ir.Block) error {
 
 func (f *lowerFn) scoped(b *ir.Block) error {
 	before := slices.Clone(f.env)
-	mark := len(f.writes)
+	mark, own := len(f.writes), len(f.own)
 	err := f.stmts(b.Stmts)
+	f.own = f.own[:own]
 	after := len(f.env)
 	f.env = append(before, make([]known, after-len(before))...)
 	for _, r := range f.writes[mark:] {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ir"
 )
@@ -134,6 +135,7 @@ func (f *lowerFn) collectionStmt(s ir.Stmt) error {
 		return nil
 	case *ir.MakeObjectStmt:
 		f.emit(instr{op: opMakeObject, c: f.write(s.Target)})
+		f.own = append(f.own, s.Target)
 		return nil
 	case *ir.MakeSetStmt:
 		f.emit(instr{op: opMakeSet, c: f.write(s.Target)})
@@ -145,6 +147,9 @@ func (f *lowerFn) collectionStmt(s ir.Stmt) error {
 	case *ir.ObjectInsertStmt:
 		return f.change(opInsert, s.Object, s.Key, s.Value)
 	case *ir.ObjectInsertOnceStmt:
+		if slices.Contains(f.own, s.Object) {
+			return f.change(opCollect, s.Object, s.Key, s.Value)
+		}
 		return f.change(opInsertOnce, s.Object, s.Key, s.Value)
 	case *ir.ObjectMergeStmt:
 		a, b := f.read(s.A), f.read(s.B)

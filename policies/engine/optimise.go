@@ -151,7 +151,7 @@ func eachOperand(in *instr, c *code, fn func(o int32)) {
 	case opDot, opEqual, opNotEqual, opMerge, opAppend, opAdd:
 		fn(in.a)
 		fn(in.b)
-	case opInsert, opInsertOnce:
+	case opInsert, opInsertOnce, opCollect:
 		fn(in.a)
 		fn(in.b)
 		fn(in.d)
