@@ -12,6 +12,7 @@ import (
 type generator struct {
 	r     *rand.Rand
 	rules []rule // written so far: later ones may use them
+	wide  bool   // writes what was added after the first seeds were kept, too
 	vars  int
 }
 
@@ -26,11 +27,19 @@ func newGenerator(seed uint64) *generator {
 
 func (g *generator) pick(list ...string) string { return list[g.r.IntN(len(list))] }
 
+func (g *generator) kinds() []string {
+	kinds := []string{"value", "value", "bool", "bool", "set", "object", "function", "else", "table", "table"}
+	if g.wide {
+		kinds = append(kinds, "ladder", "ladder", "lists", "lists")
+	}
+	return kinds
+}
+
 func (g *generator) chance(percent int) bool { return g.r.IntN(100) < percent }
 
 var genPaths = []string{"input.a", "input.b", "input.s", "input.t", "input.o.x", "input.o.y.z", "input.l", "input.l[0]", "input.o", "input.n", "input.ip", "input"}
 
-const genData = `{"d": {"x": 1, "y": "abc", "l": [1, 2, "abc", null], "m": {"abc": 1, "x": {"z": 2}, "10.1.2.3": true}, "f": 1.50}, "base": {"k": [3, 1, 2]}}`
+const genData = `{"lists": {"nets": ["10.0.0.0/8", "10.1.2.0/24", "::/0", "11.0.0.1/32", "bad", "::ffff:12.0.0.0/104"], "words": ["abc", "bc", "zz", "com"], "mixed": ["abc", 1, null, "x"]}, "d": {"x": 1, "y": "abc", "l": [1, 2, "abc", null], "m": {"abc": 1, "x": {"z": 2}, "10.1.2.3": true}, "f": 1.50}, "base": {"k": [3, 1, 2]}}`
 
 func (g *generator) constant() string {
 	return g.pick("0", "1", "2", "1.0", "-1", "2.5", "1e2", "100", `"abc"`, `"x"`, `""`, `"ABC"`, `"é"`, "true", "false", "null",
@@ -176,6 +185,39 @@ func (g *generator) guard() string {
 	return fmt.Sprintf("net.cidr_contains(%q, %s)", g.pick("10.0.0.0/8", "10.1.0.0/16", "11.0.0.0/31", "::/0"), g.pick("input.ip", "input.s"))
 }
 
+// ladder writes complete rules with many branches, each with guards.
+func (g *generator) ladder(b *strings.Builder, name string) {
+	for range 1 + g.r.IntN(2) {
+		fmt.Fprintf(b, "%s := %s if {\n\t%s\n}", name, g.constant(), g.pick(g.guard(), g.listGuard(), g.body()))
+		for range 3 + g.r.IntN(4) {
+			fmt.Fprintf(b, " else := %s if {\n\t%s\n\t%s\n}", g.pick(g.constant(), g.term(1)), g.pick(g.guard(), g.guard(), g.listGuard()), g.expr(1))
+		}
+		fmt.Fprintf(b, "%s\n\n", g.pick("", " else := "+g.constant()))
+	}
+}
+
+// listGuard is a condition on one of a list, and perhaps more.
+func (g *generator) listGuard() string {
+	v := g.newVar()
+	list := g.pick("data.lists.nets", "data.lists.words", "data.lists.mixed", "input.l", `["ab", "ABC", "é"]`, `{"10.0.0.0/8", "::1/128"}`, "[]")
+	text := g.pick("input.s", "input.t", "lower(input.s)", "input.ip")
+	cond := g.pick(
+		fmt.Sprintf("net.cidr_contains(%s, %s)", v, g.pick("input.ip", "input.s")),
+		fmt.Sprintf("%s(%s, %s)", g.pick("contains", "startswith", "endswith"), text, v),
+		fmt.Sprintf("%s == %s", g.pick(text, "input.a"), v),
+		fmt.Sprintf("regex.match(%s, %s)", v, text),
+		fmt.Sprintf("regex.match(`%s`, %s)", g.pick("abc|x?com", "(?i)(abc|com)", "a(bc|b)|xab", "(abc|xyz)+$"), text),
+		g.guard(),
+	)
+	if g.chance(40) {
+		cond = g.guard() + "\n\t" + cond
+	}
+	if g.chance(30) {
+		cond += "\n\t" + g.expr(1)
+	}
+	return fmt.Sprintf("some %s in %s\n\t%s", v, list, cond)
+}
+
 func (g *generator) negatable(depth int) string {
 	e := g.expr(depth)
 	for strings.Contains(e, "\n") || strings.HasPrefix(e, "every") || strings.HasPrefix(e, "not ") {
@@ -214,7 +256,7 @@ func (g *generator) policy(n int) (source string, entries []string) {
 	source = "package f\n\n"
 	for i := range n {
 		for range 10 {
-			r := rule{name: fmt.Sprintf("r%d", i), kind: g.pick("value", "value", "bool", "bool", "set", "object", "function", "else", "table", "table")}
+			r := rule{name: fmt.Sprintf("r%d", i), kind: g.pick(g.kinds()...)}
 			var b strings.Builder
 			g.write(&b, &r)
 			if !compiles(source + b.String()) {
@@ -260,6 +302,14 @@ func (g *generator) write(b *strings.Builder, r *rule) {
 	case "table":
 		for i := range 4 + g.r.IntN(9) {
 			fmt.Fprintf(b, "%s contains %d if {\n\t%s\n\t%s\n}\n\n", r.name, i, g.guard(), g.pick(g.guard(), g.expr(1)))
+		}
+		r.kind = "set"
+	case "ladder":
+		g.ladder(b, r.name)
+		r.kind = "value"
+	case "lists":
+		for i := range 1 + g.r.IntN(5) {
+			fmt.Fprintf(b, "%s contains %d if {\n\t%s\n}\n\n", r.name, i, g.listGuard())
 		}
 		r.kind = "set"
 	case "object":

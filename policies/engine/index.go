@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"math/bits"
-	"net/netip"
 	"slices"
 )
 
@@ -41,10 +40,11 @@ type family struct {
 	ints   map[int64][]int32  // by number
 	others []valueUnits       // by other values
 	auto   *automaton         // strings: patterns
+	ids    map[pattern]int    // their numbers
 	units  [][]int32          // units by pattern
 	floors steps              // order: lower bounds
 	ceils  steps              // order: upper bounds
-	blocks []cidrUnits        // addresses
+	nets   *nets              // addresses
 }
 
 type familyShape uint8
@@ -58,11 +58,6 @@ const (
 
 type valueUnits struct {
 	val   Value
-	units []int32
-}
-
-type cidrUnits struct {
-	block netip.Prefix
 	units []int32
 }
 
@@ -82,17 +77,13 @@ func (g *guard) shape() familyShape {
 // newBlockIndex indexes units by their guards; nil if too few have any.
 func newBlockIndex(guards [][]guard) *blockIndex {
 	ix := &blockIndex{units: len(guards)}
-	guarded := 0
+	if saved(guards) < minIndexed {
+		return nil
+	}
 	for u, gs := range guards {
-		if len(gs) > 0 {
-			guarded++
-		}
 		for i := range gs {
 			ix.put(int32(u), &gs[i])
 		}
-	}
-	if guarded < minIndexed {
-		return nil
 	}
 	ix.all = make(bitset, (ix.units+63)/64)
 	for u := range ix.units {
@@ -103,6 +94,19 @@ func newBlockIndex(guards [][]guard) *blockIndex {
 	}
 	slices.SortStableFunc(ix.families, func(a, b family) int { return cmp.Compare(b.bound, a.bound) })
 	return ix
+}
+
+// saved is how many comparisons an index can save.
+func saved(guards [][]guard) int {
+	n := 0
+	for _, gs := range guards {
+		most := 0
+		for i := range gs {
+			most = max(most, gs[i].weight())
+		}
+		n += most
+	}
+	return n
 }
 
 // put adds a guard of unit u. A second guard of the same family is left out: the
@@ -120,11 +124,13 @@ func (ix *blockIndex) put(u int32, g *guard) {
 			f.putValue(u, &g.any[i])
 		}
 	case shapeText:
-		f.putText(u, pattern{g.text, g.kind})
+		for _, t := range g.texts {
+			f.putText(u, pattern{t, g.kind})
+		}
 	case shapeOrder:
 		f.putBound(u, g)
 	case shapeCIDR:
-		f.blocks = append(f.blocks, cidrUnits{netip.MustParsePrefix(g.text).Masked(), []int32{u}})
+		f.nets.put(u, g.nets)
 	}
 }
 
@@ -140,8 +146,12 @@ func (ix *blockIndex) family(g *guard) *family {
 	for u := range ix.units {
 		f.free.add(int32(u))
 	}
-	if shape == shapeText {
-		f.auto = &automaton{fold: g.lower}
+	switch shape {
+	case shapeText:
+		f.auto, f.ids = &automaton{fold: g.lower}, map[pattern]int{}
+	case shapeCIDR:
+		f.nets = newNets()
+	default:
 	}
 	ix.families = append(ix.families, f)
 	return &ix.families[len(ix.families)-1]
@@ -159,9 +169,10 @@ func (f *family) putValue(u int32, v *Value) {
 }
 
 func (f *family) putText(u int32, p pattern) {
-	i := slices.Index(f.auto.patterns, p)
-	if i < 0 {
+	i, ok := f.ids[p]
+	if !ok {
 		i = len(f.auto.patterns)
+		f.ids[p] = i
 		f.auto.patterns = append(f.auto.patterns, p)
 		f.units = append(f.units, nil)
 	}
@@ -178,8 +189,12 @@ func (f *family) putBound(u int32, g *guard) {
 }
 
 func (f *family) close() {
-	if f.shape == shapeText {
+	switch f.shape {
+	case shapeText:
 		f.auto = newAutomaton(f.auto.patterns, f.lower)
+	case shapeCIDR:
+		f.nets.close()
+	default:
 	}
 	f.floors.close(len(f.free))
 	f.ceils.close(len(f.free))
@@ -231,7 +246,7 @@ func (f *family) match(m *Machine, hits bitset) bool {
 		f.auto.find(v.text(), func(id int32) { hits.addAll(f.units[id]) })
 		return true
 	case shapeCIDR:
-		return f.matchAddress(v, hits)
+		return f.nets.match(v, hits, m.prog.strict)
 	default:
 	}
 	f.floors.match(v, hits, true)
@@ -273,85 +288,6 @@ func (f *family) matchEqual(m *Machine, v *Value, hits bitset) bool {
 		}
 	}
 	return true
-}
-
-// matchAddress handles plain IPv4 addresses; of anything else it cannot tell.
-func (f *family) matchAddress(v *Value, hits bitset) bool {
-	if v.k != KindString {
-		return false
-	}
-	ip, err := netip.ParseAddr(v.text())
-	if err != nil || !ip.Is4() {
-		return false
-	}
-	for i := range f.blocks {
-		if f.blocks[i].block.Contains(ip) {
-			hits.addAll(f.blocks[i].units)
-		}
-	}
-	return true
-}
-
-func isV4Block(text string) bool {
-	p, err := netip.ParsePrefix(text)
-	return err == nil && p.Addr().Is4()
-}
-
-// steps is a sorted list of bounds with the units that a value beyond each of
-// them satisfies.
-type steps struct {
-	bounds []step
-	below  []bitset // below[i]: units of bounds[:i]
-	above  []bitset // above[i]: units of bounds[i:]
-}
-
-type step struct {
-	val       Value
-	inclusive bool
-	unit      int32
-}
-
-func (s *steps) put(u int32, v Value, inclusive bool) {
-	s.bounds = append(s.bounds, step{v, inclusive, u})
-}
-
-func (s *steps) close(words int) {
-	slices.SortStableFunc(s.bounds, func(a, b step) int { return compare(&a.val, &b.val) })
-	n := len(s.bounds)
-	s.below, s.above = make([]bitset, n+1), make([]bitset, n+1)
-	for i := range s.below {
-		s.below[i], s.above[i] = make(bitset, words), make(bitset, words)
-	}
-	for i, b := range s.bounds {
-		copy(s.below[i+1], s.below[i])
-		s.below[i+1].add(b.unit)
-	}
-	for i, b := range slices.Backward(s.bounds) {
-		copy(s.above[i], s.above[i+1])
-		s.above[i].add(b.unit)
-	}
-}
-
-// match adds the units whose bound v satisfies; as floors, the bounds below v.
-func (s *steps) match(v *Value, hits bitset, floors bool) {
-	if len(s.bounds) == 0 {
-		return
-	}
-	lo, _ := slices.BinarySearchFunc(s.bounds, v, func(b step, v *Value) int { return cmp.Or(compare(&b.val, v), 1) })
-	hi := lo
-	for hi < len(s.bounds) && compare(&s.bounds[hi].val, v) == 0 {
-		if s.bounds[hi].inclusive {
-			hits.add(s.bounds[hi].unit)
-		}
-		hi++
-	}
-	from := s.below[lo]
-	if !floors {
-		from = s.above[hi]
-	}
-	for w := range hits {
-		hits[w] |= from[w]
-	}
 }
 
 // selection walks the candidates of an index.

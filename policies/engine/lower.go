@@ -149,7 +149,7 @@ func (f *lowerFn) sequence(blocks, rest []*ir.Block) error {
 }
 
 func (l *lowering) begin(name string, rooted, dataSet bool) *lowerFn {
-	f := &lowerFn{l: l, ret: -1, fn: &function{name: name}, rooted: rooted, dataSet: dataSet}
+	f := &lowerFn{l: l, ret: -1, renamed: -1, renamedTo: -1, fn: &function{name: name}, rooted: rooted, dataSet: dataSet}
 	f.reg(ir.Data)
 	if rooted {
 		f.env[ir.Input] = known{kind: knownField, n: rootField}

@@ -41,12 +41,18 @@ type lowerFn struct {
 	iters   int
 	loc     *ast.Location
 	after   [][]ir.Stmt // what follows the enclosing statements, outermost first
-	own     []ir.Local  // objects made in the enclosing blocks: those of comprehensions
+	// reg gives renamedTo where the plan says renamed, see units.chain. -1: nowhere.
+	renamed, renamedTo ir.Local
+
+	own []ir.Local // objects made in the enclosing blocks: those of comprehensions
 }
 
 type savedLocal struct{ local, copy int32 }
 
 func (f *lowerFn) reg(l ir.Local) int32 {
+	if l == f.renamed {
+		l = f.renamedTo
+	}
 	for int(l) >= len(f.env) {
 		f.env = append(f.env, known{})
 	}
