@@ -42,7 +42,7 @@ type Stateful interface {
 // Warmer is a Stateful that may need its input a second time: of a rule that means something
 // else than when the state was written there is no state yet, but the input that made it may
 // still be there. The runtime finds it by assertion and asks after each restore, before the
-// first record. What it changed is written with the next transaction; if that one fails the
+// first record. What it changed is committed before the first record; if that fails the
 // instance is not used any more.
 type Warmer interface {
 	Stateful

@@ -123,10 +123,14 @@ func (t *txn) poll(ctx, work context.Context, until time.Time) error {
 		return err
 	}
 	crash.Point(crash.AfterPoll)
+	take := t.take
+	if s.warmed(fetches) {
+		take = t.putBack
+	}
 	var err error
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if err == nil && len(f.Records) > 0 {
-			err = t.take(work, f)
+			err = take(work, f)
 		}
 	})
 	return err

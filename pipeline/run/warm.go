@@ -11,8 +11,8 @@ import (
 
 // warm reads the input of a restored partition a second time, if its stage says that parts
 // of its state are not there. It runs before the first record is fetched. Nothing of it is
-// committed here: the next transaction writes what it changed, and until then a crash or an
-// abort means that it is done again.
+// committed here: a transaction of its own writes what it changed before the first record is
+// processed, and until then a crash or an abort means that it is done again.
 func (s *session) warm(ctx context.Context, p *part) error {
 	w, ok := p.state.(pipeline.Warmer)
 	if !ok || p.seq == 0 {
@@ -52,6 +52,32 @@ func (s *session) warm(ctx context.Context, p *part) error {
 		count("cold", len(cold.Rules))
 	}
 	return err
+}
+
+// warmed reports whether records came of a partition whose warm-up is not committed yet.
+func (s *session) warmed(fetches kgo.Fetches) (yes bool) {
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		p := s.find(tp{f.Topic, f.Partition})
+		yes = yes || p != nil && p.warmed
+	})
+	return yes
+}
+
+// putBack leaves the records of one partition for the next transaction, so that this one
+// holds what the warm-ups changed and nothing that a record may make fail: a warmed stage
+// cannot be rolled back, and without that the record to blame is never found.
+func (t *txn) putBack(_ context.Context, f kgo.FetchTopicPartition) error {
+	p := t.s.find(tp{f.Topic, f.Partition})
+	if p == nil {
+		return fmt.Errorf("BUG: records of %s[%d], which is not served", f.Topic, f.Partition)
+	}
+	if err := t.begin(); err != nil {
+		return err
+	}
+	u := t.touch(p)
+	u.works = append(u.works, t.s.work(p))
+	u.skipped, t.full = true, true
+	return nil
 }
 
 // since returns the offset of the first record appended since a time, at most that of the

@@ -11,6 +11,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/riposte-sec/riposte/pipeline"
 )
@@ -143,28 +146,19 @@ func TestColdStageIsWarmedWithTheInputBeforeItsOffsetOnce(t *testing.T) {
 	}
 }
 
-func TestWarmUpIsDoneAgainIfTheFirstTransactionFails(t *testing.T) {
+func TestWarmUpIsDoneAgainIfItsTransactionFails(t *testing.T) {
 	t.Parallel()
-	failed := map[int32]bool{}
-	var mu sync.Mutex
-	_, log, _ := warmed(t, func(_ *rig, c *LaneConfig) {
-		factory := c.New
-		c.New = func(topic string, part int32) (pipeline.Stage, error) {
-			st, err := factory(topic, part)
-			w, _ := st.(*warmTally)
-			w.fail = func(string) error {
-				mu.Lock()
-				defer mu.Unlock()
-				if part == 0 && !failed[part] {
-					failed[part] = true
-					return pipeline.AsRetry("test", 0, errors.New("not now"))
-				}
-				return nil
-			}
-			return st, err
-		}
+	var h *kfake.FaultHandle
+	_, log, _ := warmed(t, func(r *rig, _ *LaneConfig) {
+		h = r.cluster().Fault(kfake.Fault{
+			Keys: []kmsg.Key{kmsg.Produce}, Topic: r.k.Topic(StateTopic("toy", "in")), Partitions: []int32{0},
+			Err: kerr.InvalidRecord, Count: 1,
+		})
 	})
-	if got := len(log.values[0]); got < 2 {
+	if h.Hits() != 1 {
+		t.Errorf("the fault was met %d times, want once", h.Hits())
+	}
+	if got := len(log.values[0]); got != 2 {
 		t.Errorf("warmed %d times, want again after the failure", got)
 	}
 }
@@ -207,4 +201,31 @@ func TestStageThatCannotBeWarmedIsServedCold(t *testing.T) {
 	if got := warmups(t, m, "cold"); got < 6 {
 		t.Errorf("%v rules count as cold", got)
 	}
+}
+
+func TestPoisonBehindAWarmUpIsRejectedAllTheSame(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	first := r.start(r.config("w1"))
+	r.produce(lines(0, 40, 8)...)
+	r.drained(first)
+	first.stop(t)
+	r.produce(append([]string{"k0 poison", "k1 poison"}, lines(40, 80, 8)...)...)
+	log := &warmLog{values: map[int32][][]string{}}
+	c := r.config("w1")
+	c.New = func(_ string, part int32) (pipeline.Stage, error) {
+		return &warmTally{tallyStage: newTally(), since: 1, log: log, part: part}, nil
+	}
+	second := r.start(c)
+	r.drained(second)
+	if got := second.Stats().RejectReasons[ReasonPoison]; got != 2 {
+		t.Errorf("%d records rejected as poison, want 2", got)
+	}
+	for n := range int32(2) {
+		if got := len(log.values[n]); got != 1 {
+			t.Errorf("partition %d was warmed %d times, want once", n, got)
+		}
+	}
+	second.stop(t)
+	equal(t, flat(r.read("out")), wantOut(lines(0, 80, 8)))
 }
