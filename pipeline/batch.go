@@ -34,12 +34,14 @@ type Offset struct {
 }
 
 // Message is one record to be produced in the batch's transaction. Topic is one of the
-// Topic constants, without prefix. Key decides the partition.
+// Topic constants, without prefix. Key decides the partition; Everywhere means one copy for
+// each partition, and is for TopicSignals alone.
 type Message struct {
-	Topic   string
-	Key     []byte
-	Value   []byte
-	Headers []Header
+	Topic      string
+	Key        []byte
+	Value      []byte
+	Headers    []Header
+	Everywhere bool
 }
 
 // Reject is an input record that a stage cannot process. It ends on TopicRejects with the

@@ -100,6 +100,9 @@ func (o *Observed) reject(at Position, r *kgo.Record) error {
 }
 
 func (o *Observed) signal(at Position, r *kgo.Record) error {
+	if header(r, "schema") == "control/1" {
+		return nil // what partitions tell each other is not recorded
+	}
 	var v struct {
 		ID    string `json:"signal_id"`
 		Event string `json:"event_id"`

@@ -24,3 +24,23 @@ func (c *chain) Process(ctx context.Context, b *pipeline.Batch) error {
 	}
 	return nil
 }
+
+// Commit passes the end of a transaction on to the links that want to know.
+func (c *chain) Commit() {
+	c.Stateful.Commit()
+	for _, l := range c.links {
+		if p, ok := l.(*pipeline.Pulse); ok {
+			p.Commit()
+		}
+	}
+}
+
+// Rollback does the same.
+func (c *chain) Rollback() {
+	c.Stateful.Rollback()
+	for _, l := range c.links {
+		if p, ok := l.(*pipeline.Pulse); ok {
+			p.Rollback()
+		}
+	}
+}

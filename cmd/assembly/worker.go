@@ -188,7 +188,7 @@ func (w *Worker) ingest() (func(context.Context) (newStage, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	consumers := w.cfg.Policies.Correlations.Consumers()
+	consumers, awaited := w.cfg.Policies.Correlations.Consumers(), w.cfg.Policies.Correlations.Sources()
 	return func(context.Context) (newStage, error) {
 		matcher := w.cfg.Policies.Matcher()
 		return func(topic string, _ int32) (pipeline.Stage, error) {
@@ -201,7 +201,11 @@ func (w *Worker) ingest() (func(context.Context) (newStage, error), error) {
 				return nil, err
 			}
 			source := strings.TrimPrefix(topic, pipeline.TopicRawPrefix)
-			return &chain{Stateful: seen, links: []pipeline.Stage{mappings.Stage(source), seen, matches, new(pipeline.Publish)}}, nil
+			links := []pipeline.Stage{mappings.Stage(source), seen, matches, new(pipeline.Publish)}
+			if slices.Contains(awaited, source) {
+				links = append(links, new(pipeline.Pulse))
+			}
+			return &chain{Stateful: seen, links: links}, nil
 		}, nil
 	}, nil
 }

@@ -46,6 +46,7 @@ func (s *Stage) report(out *outputs, r *rule, k *key, x *session, changed bool) 
 	if s.freed(out, r, k, x) {
 		return
 	}
+	s.renew(out, r, k, x)
 	n := x.signals()
 	grown := n >= 2*x.told.signals || n > x.told.signals && x.told.again != 0 && s.present() >= x.told.again
 	if !changed && !grown {
@@ -87,7 +88,7 @@ func (s *Stage) open(out *outputs, r *rule, k *key, x *session) {
 		x.told.group = s.cfg.route(&a).group(r.c, &a)
 	}
 	a.ID = x.told.alert
-	fate, why := s.control(r, k, x, &a)
+	fate, why := s.decide(r, k, x, &a)
 	x.told.fate, x.told.checked = fate, x.last
 	if x.told.rev == 0 {
 		s.stats.Alerts++
@@ -121,6 +122,11 @@ func (s *Stage) revise(out *outputs, r *rule, k *key, x *session, a *pipeline.Al
 	}
 	x.told.signals, x.told.start, x.told.trigger, x.told.at = a.Signals, a.Evidence[0], a.Trigger, a.Triggered
 	x.told.entities = uint16(len(a.Entities))
+	if x.told.fate == FateWithdrawn || x.told.fate == FateFolded && x.told.rev > 1 {
+		s.announce(out, r, k, x, a, 0)
+	} else {
+		s.announce(out, r, k, x, a, openUntil(r, x))
+	}
 	if !r.loud {
 		return
 	}
@@ -132,6 +138,11 @@ func (s *Stage) revise(out *outputs, r *rule, k *key, x *session, a *pipeline.Al
 
 // closed tells the last revision, if something is left to tell.
 func (s *Stage) closed(out *outputs, r *rule, k *key, x *session) {
+	if x.told.until != 0 {
+		a := s.alert(r, k, x)
+		a.ID = x.told.alert
+		s.announce(out, r, k, x, &a, x.last+r.span)
+	}
 	waits := x.told.fate == FateWaiting
 	if x.told.alert.IsZero() || x.told.fate == FateWithdrawn || x.signals() == x.told.signals && !waits {
 		return

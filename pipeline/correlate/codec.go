@@ -268,6 +268,8 @@ func (w *writer) session(base, x *session) {
 	w.text(t.group)
 	w.millis(t.checked)
 	w.millis(t.again)
+	w.uint(t.sent)
+	w.millis(t.until)
 }
 
 func (r *reader) session(base *session) session {
@@ -290,6 +292,7 @@ func (r *reader) session(base *session) session {
 		t.at = r.millis()
 		t.entities, t.fate, t.group = uint16(r.uint()), r.text(), r.text()
 		t.checked, t.again = r.millis(), r.millis()
+		t.sent, t.until = r.uint(), r.millis()
 	}
 	return x
 }

@@ -107,9 +107,13 @@ func (w *writer) note(sig *pipeline.Signal) {
 	w.texts(sig.Tactics)
 	w.texts(sig.Techniques)
 	w.texts(sig.Flags)
-	w.uint(uint64(len(sig.Entities)))
-	for i := range sig.Entities {
-		e := &sig.Entities[i]
+	w.entities(sig.Entities)
+}
+
+func (w *writer) entities(list []pipeline.EntityValue) {
+	w.uint(uint64(len(list)))
+	for i := range list {
+		e := &list[i]
 		w.text(e.Kind)
 		w.text(e.Value)
 		w.text(e.Role)
@@ -117,14 +121,19 @@ func (w *writer) note(sig *pipeline.Signal) {
 	}
 }
 
+func (r *reader) entities() []pipeline.EntityValue {
+	const least = 4 // bytes of an entity
+	list := make([]pipeline.EntityValue, r.count(least))
+	for i := range list {
+		list[i] = pipeline.EntityValue{Kind: r.text(), Value: r.text(), Role: r.text(), Content: r.byte() == 1}
+	}
+	return list
+}
+
 func parseNote(form string) (noted, error) {
 	r := &reader{p: []byte(form), view: true}
 	t := noted{source: r.text(), title: r.text(), severity: r.byte(), tactics: r.texts(), techniques: r.texts(), flags: r.texts()}
-	const least = 4 // bytes of an entity
-	t.entities = make([]pipeline.EntityValue, r.count(least))
-	for i := range t.entities {
-		t.entities[i] = pipeline.EntityValue{Kind: r.text(), Value: r.text(), Role: r.text(), Content: r.byte() == 1}
-	}
+	t.entities = r.entities()
 	if len(r.p) > 0 {
 		r.fail()
 	}

@@ -3,16 +3,15 @@ package correlate
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/riposte-sec/riposte/pipeline"
 )
 
 // Inhibition keeps alerts of Target from incidents while an alert of the rule Source is
-// open, for the same tenant, whose entity of each kind in Equal has the same value. It sees
-// the alerts of its own partition: Source and Target must have the same group-by, or be
-// told by correlations that do.
+// open, for the same tenant, whose entity of each kind in Equal has the same value. All
+// partitions tell each other of such alerts: one that opened on another partition is known
+// a transaction later.
 type Inhibition struct {
 	Source string // id of a rule
 	Target Matcher
@@ -37,10 +36,10 @@ type storm struct {
 	n    int
 }
 
-// control decides what becomes of a new alert, in a fixed order: inhibition, silences,
+// decide tells what becomes of a new alert, in a fixed order: inhibition, silences,
 // mutes, grouping, storm. The first that applies is its fate, with the reason for people.
 // Risk comes before all of them, as a correlation, and repeats are folded by the episode.
-func (s *Stage) control(r *rule, k *key, x *session, a *pipeline.Alert) (fate, why string) {
+func (s *Stage) decide(r *rule, k *key, x *session, a *pipeline.Alert) (fate, why string) {
 	fate, why = s.suppressed(k, a, a.Triggered)
 	if fate != "" {
 		if r.loud {
@@ -69,7 +68,7 @@ func (s *Stage) suppressed(k *key, a *pipeline.Alert, at pipeline.Millis) (fate,
 	for i := range s.cfg.Inhibit {
 		in := &s.cfg.Inhibit[i]
 		if in.Source != a.Rule && in.Target.Matches(a) {
-			if by := s.inhibitor(in, k, a); by != "" {
+			if by := s.inhibitor(in, k, a, at); by != "" {
 				return FateInhibited, "inhibited by alert " + by
 			}
 		}
@@ -85,47 +84,6 @@ func (s *Stage) suppressed(k *key, a *pipeline.Alert, at pipeline.Millis) (fate,
 		}
 	}
 	return "", ""
-}
-
-// inhibitor returns the id of an open alert of in.Source that a is inhibited by.
-func (s *Stage) inhibitor(in *Inhibition, k *key, a *pipeline.Alert) string {
-	src := s.rules[in.Source]
-	if src == nil {
-		return ""
-	}
-	best := ""
-	for text, o := range src.keys {
-		if o.tenant != k.tenant || len(text) == 0 {
-			continue
-		}
-		for i := range o.sessions {
-			x := &o.sessions[i]
-			if x.told.alert.IsZero() || x.told.fate == FateWithdrawn || a.Triggered > x.last+src.span {
-				continue
-			}
-			if id := x.told.alert.String(); best == "" || id < best {
-				b := s.alert(src, o, x)
-				if equalOn(in.Equal, a, &b) {
-					best = id
-				}
-			}
-		}
-	}
-	return best
-}
-
-func equalOn(kinds []pipeline.EntityKind, a, b *pipeline.Alert) bool {
-	for _, kind := range kinds {
-		shared := slices.ContainsFunc(a.Entities, func(e pipeline.EntityValue) bool {
-			return e.Kind == kind.String() && slices.ContainsFunc(b.Entities, func(o pipeline.EntityValue) bool {
-				return o.Kind == e.Kind && o.Value == e.Value
-			})
-		})
-		if !shared {
-			return false
-		}
-	}
-	return true
 }
 
 // stormy counts an alert of r and returns by how many there are too many in its hour.

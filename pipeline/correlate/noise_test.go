@@ -315,3 +315,150 @@ func TestShippedNoiseDocumentIsValidAndItsExamplesToo(t *testing.T) {
 		t.Errorf("the examples: %v, %+v\n%s", err, n, examples)
 	}
 }
+
+// partitioned runs stages as the partitions of a topic: what one tells all, all hear.
+type partitioned struct {
+	t      *testing.T
+	stages []*Stage
+}
+
+func (p *partitioned) play(n int, sigs ...pipeline.Signal) []pipeline.Fact {
+	p.t.Helper()
+	b := &pipeline.Batch{Topic: pipeline.TopicSignals, Tenant: "acme", In: records(sigs)}
+	if err := p.stages[n].Process(p.t.Context(), b); err != nil {
+		p.t.Fatal(err)
+	}
+	return append(factsOf(p.t, b), p.spread(b)...)
+}
+
+func (p *partitioned) tick(at time.Duration, stages ...*Stage) []pipeline.Fact {
+	p.t.Helper()
+	var out []pipeline.Fact
+	for _, st := range stages {
+		b := &pipeline.Batch{}
+		if err := st.Tick(p.t.Context(), epoch.Add(at), b); err != nil {
+			p.t.Fatal(err)
+		}
+		out = append(append(out, factsOf(p.t, b)...), p.spread(b)...)
+	}
+	return out
+}
+
+// spread gives every partition what b tells all, twice: hearing it again changes nothing.
+func (p *partitioned) spread(b *pipeline.Batch) []pipeline.Fact {
+	p.t.Helper()
+	var out []pipeline.Fact
+	for _, m := range b.Out {
+		if !m.Everywhere {
+			continue
+		}
+		for _, st := range p.stages {
+			rec := pipeline.Record{Time: st.newestAt, Value: m.Value, Headers: m.Headers}
+			next := &pipeline.Batch{In: []pipeline.Record{rec, rec}}
+			if err := st.Process(p.t.Context(), next); err != nil || len(next.Rejects) > 0 {
+				p.t.Fatal(err, next.Rejects)
+			}
+			out = append(out, factsOf(p.t, next)...)
+		}
+	}
+	return out
+}
+
+func threePartitions(t *testing.T, change func(*Config), list ...*Correlation) *partitioned {
+	t.Helper()
+	p := &partitioned{t: t}
+	for range 3 {
+		p.stages = append(p.stages, stageOf(t, change, list...))
+	}
+	return p
+}
+
+func TestAlertInhibitsThoseOfOtherPartitionsUntilItCloses(t *testing.T) {
+	t.Parallel()
+	inhibit := func(c *Config) {
+		c.Fold, c.Lateness = 10*time.Minute, time.Second
+		c.Inhibit = []Inhibition{{Source: "grave", Target: Matcher{Rule: "a"}, Equal: []pipeline.EntityKind{pipeline.EntityHost}}}
+	}
+	p := threePartitions(t, inhibit)
+	grave := func(n int, at time.Duration) pipeline.Signal {
+		s := sig("", "h1", n, at)
+		s.Rule, s.ID = "grave", pipeline.HashID("grave", fmt.Sprint(n))
+		s.Group = []string{"user:eve"}
+		return s
+	}
+	target := func(host string, n int, at time.Duration) pipeline.Signal {
+		s := sig("", host, n, at)
+		s.Group = []string{fmt.Sprint("file", n)}
+		return s
+	}
+	expectFates(t, p.play(0, grave(1, 0)), "user:eve/incident/1")
+	expectFates(t, p.play(2, target("h1", 1, time.Minute)), "file1/inhibited/1")
+	expectFates(t, p.play(1, target("h2", 2, time.Minute)), "file2/incident/1")
+	// It goes on, without a revision that would tell of it.
+	for i := range 20 {
+		p.play(0, grave(2+i, time.Duration(i)*time.Minute))
+	}
+	expectFates(t, p.play(2, target("h1", 3, 28*time.Minute)), "file3/inhibited/1")
+	// A restart knows it.
+	st := stageOf(t, inhibit)
+	p.stages[1].Commit()
+	for _, piece := range snapshot(t, p.stages[1]) {
+		if err := st.Restore(piece); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st.StateBytes() != p.stages[1].StateBytes() {
+		t.Errorf("%d bytes after a restart, %d before", st.StateBytes(), p.stages[1].StateBytes())
+	}
+	p.stages[1] = st
+	expectFates(t, p.play(1, target("h1", 4, 28*time.Minute)), "file4/inhibited/1")
+	// It closes: partition 0 says so.
+	p.tick(40*time.Minute, p.stages[0])
+	expectFates(t, p.play(1, target("h1", 5, 41*time.Minute)), "file5/incident/1")
+	// What it inhibited goes on, and is told now.
+	again := target("h1", 3, 36*time.Minute)
+	again.ID, again.Event = pipeline.HashID("again"), pipeline.HashID("again")
+	facts := p.play(2, again)
+	if n := len(facts); n == 0 || facts[n-1].Alert.Fate != FateIncident || !strings.Contains(facts[n-1].Summary, "no longer inhibited") {
+		t.Errorf("got %q, want it told", fates(facts))
+	}
+}
+
+func TestRollbackForgetsWhatWasHeard(t *testing.T) {
+	t.Parallel()
+	st := stageOf(t, func(c *Config) {
+		c.Inhibit = []Inhibition{{Source: "a", Target: Matcher{Rule: "b"}, Equal: []pipeline.EntityKind{pipeline.EntityHost}}}
+	})
+	process(t, st, sig("", "g", 1, 0))
+	if len(st.raised["a"]) != 1 {
+		t.Fatal("an open alert is not remembered")
+	}
+	st.Rollback()
+	if len(st.raised) != 0 || st.StateBytes() != 0 {
+		t.Errorf("%d rules and %d bytes after a rollback", len(st.raised), st.StateBytes())
+	}
+}
+
+func TestSourceThatIsAliveOnAnotherPartitionIsNotSilent(t *testing.T) {
+	t.Parallel()
+	c := documentOf(t, "n", "type: absence; rules: [a, b]; timespan: 10m; source: zeek; alive: 10m")
+	alive := func(at time.Duration) *pipeline.Batch {
+		b := &pipeline.Batch{}
+		b.Control(&pipeline.Control{Kind: pipeline.ControlAlive, Tenant: "acme", Source: "zeek", At: epoch.Add(at)})
+		return b
+	}
+	f := func(name string, heard bool, want string) {
+		t.Helper()
+		p := threePartitions(t, nil, c)
+		p.play(2, sig("n", "g", 1, 0))
+		if heard { // partition 0 had an event of zeek
+			p.spread(alive(8 * time.Minute))
+		}
+		facts := p.tick(time.Hour, p.stages...)
+		if len(facts) != 1 || facts[0].Alert.Group[0] != want {
+			t.Errorf("%s: got %q, want %s", name, fates(facts), want)
+		}
+	}
+	f("silent everywhere", false, silentGroup)
+	f("alive elsewhere", true, "g")
+}

@@ -274,11 +274,20 @@ func eventEntities(event map[string]string) []pipeline.EntityValue {
 
 // feed processes signals, and those that they lead to, as their own batches.
 func (p *player) feed(ctx context.Context, sigs []pipeline.Signal) error {
+	recs := make([]pipeline.Record, len(sigs))
+	for i := range sigs {
+		recs[i].Value = sigs[i].AppendJSON(nil)
+	}
+	return p.play(ctx, recs)
+}
+
+func (p *player) play(ctx context.Context, recs []pipeline.Record) error {
 	p.batch.Reset()
 	p.batch.Topic, p.batch.Tenant = pipeline.TopicSignals, scenarioTenant
-	for i := range sigs {
+	for i := range recs {
 		p.offset++
-		p.batch.In = append(p.batch.In, pipeline.Record{Offset: p.offset, Time: p.last, Value: sigs[i].AppendJSON(nil)})
+		recs[i].Offset, recs[i].Time = p.offset, p.last
+		p.batch.In = append(p.batch.In, recs[i])
 	}
 	if err := p.stage.Process(ctx, &p.batch); err != nil {
 		return err
@@ -304,14 +313,10 @@ func (p *player) tick(ctx context.Context, until pipeline.Millis) error {
 
 // take reads what the stage told, and feeds back what it derived.
 func (p *player) take(ctx context.Context) error {
-	var derived []pipeline.Signal
+	var derived []pipeline.Record
 	for _, m := range p.batch.Out {
 		if m.Topic == pipeline.TopicSignals {
-			var sig pipeline.Signal
-			if err := pipeline.DecodeSignal(slices.Clone(m.Value), &sig, &pipeline.Arena{}); err != nil {
-				return err
-			}
-			derived = append(derived, sig)
+			derived = append(derived, pipeline.Record{Value: slices.Clone(m.Value), Headers: slices.Clone(m.Headers)})
 			continue
 		}
 		f, err := pipeline.DecodeFact(m.Value)
@@ -327,5 +332,5 @@ func (p *player) take(ctx context.Context) error {
 	if len(derived) == 0 {
 		return nil
 	}
-	return p.feed(ctx, derived)
+	return p.play(ctx, derived)
 }

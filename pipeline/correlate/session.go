@@ -51,6 +51,8 @@ type told struct {
 	fate     string
 	group    string          // of the incident; stays as it was in the first revision
 	checked  pipeline.Millis // event time at which its fate was judged last
+	sent     uint64          // times that it was announced to all partitions
+	until    pipeline.Millis // that it was announced to be open
 	again    pipeline.Millis // broker time from which on it is told again; 0: never
 }
 

@@ -180,6 +180,18 @@ func (s *Set) IDs() []string {
 	return ids
 }
 
+// Sources returns the sources whose silence some correlation must tell from that of a
+// group: each must be told to be alive on all partitions (pipeline.Pulse).
+func (s *Set) Sources() []string {
+	var list []string
+	for _, c := range s.list {
+		if c.Source != "" && !slices.Contains(list, c.Source) {
+			list = append(list, c.Source)
+		}
+	}
+	return list
+}
+
 // CheckRules reports the rules that correlations name and that are neither among detections
 // nor correlations themselves.
 func (s *Set) CheckRules(detections []string) error {

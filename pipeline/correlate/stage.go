@@ -39,10 +39,12 @@ type Stage struct {
 	newestAt pipeline.Millis
 	alive    liveness
 	timers   timers
-	bundles  map[string]*bundle // by bundleText
-	waits    timers             // of the bundles
-	served   map[string]*served // rules that the state tells of, by id
-	serves   map[string]*served // rules that there are
+	bundles  map[string]*bundle      // by bundleText
+	waits    timers                  // of the bundles
+	inhibits map[string]bool         // rules that inhibit others
+	raised   map[string]raisedAlerts // their open alerts, by rule
+	served   map[string]*served      // rules that the state tells of, by id
+	serves   map[string]*served      // rules that there are
 	bytes    int
 	tenants  map[string]int // bytes by tenant
 	stats    Stats
@@ -71,8 +73,11 @@ func New(cfg Config) (*Stage, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Stage{cfg: cfg, rules: map[string]*rule{}, tenants: map[string]int{}, alive: liveness{}, bundles: map[string]*bundle{}}
+	s := &Stage{cfg: cfg, rules: map[string]*rule{}, tenants: map[string]int{}, alive: liveness{}, bundles: map[string]*bundle{}, inhibits: map[string]bool{}, raised: map[string]raisedAlerts{}}
 	s.serves = servedBy(cfg.Rules)
+	for i := range cfg.Inhibit {
+		s.inhibits[cfg.Inhibit[i].Source] = true
+	}
 	s.undo.reset()
 	for _, c := range cfg.Rules.list {
 		r := newRule(c, cfg.Rules.loud(c.ID))
@@ -106,6 +111,15 @@ func (s *Stage) Process(ctx context.Context, b *pipeline.Batch) error {
 		rec := &b.In[i]
 		b.Counts.In++
 		b.Counts.Bytes += len(rec.Value)
+		if pipeline.IsControl(rec) {
+			if err := s.control(rec); err != nil {
+				b.Counts.Rejected++
+				b.Reject(i, stageName, "control", err.Error())
+			} else {
+				b.Counts.Live++
+			}
+			continue
+		}
 		sig := &s.sig
 		if err := pipeline.DecodeSignal(rec.Value, sig, &b.Arena); err != nil {
 			b.Counts.Rejected++

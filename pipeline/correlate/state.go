@@ -31,6 +31,7 @@ const (
 	entryDelete
 	entryBundle
 	entryServed
+	entryRaised
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -43,7 +44,7 @@ func (w *writer) seal(from int) {
 
 // AppendDelta appends what changed since the last Commit, and nothing if nothing did.
 func (s *Stage) AppendDelta(dst []byte) []byte {
-	if !s.moved && len(s.undo.keys)+len(s.undo.storms)+len(s.undo.bundles) == 0 && !s.servedMoved() {
+	if !s.moved && len(s.undo.keys)+len(s.undo.storms)+len(s.undo.bundles)+len(s.undo.raised) == 0 && !s.servedMoved() {
 		return dst
 	}
 	w, from := &writer{buf: dst}, len(dst)
@@ -73,6 +74,9 @@ func (s *Stage) AppendDelta(dst []byte) []byte {
 				w.text(text)
 			}
 		}
+	}
+	for _, rule := range slices.Sorted(maps.Keys(s.undo.raised)) {
+		w.raised(rule, s.raised[rule])
 	}
 	for _, text := range slices.Sorted(maps.Keys(s.undo.bundles)) {
 		w.bundle(text, s.bundles[text])
@@ -117,6 +121,11 @@ func (s *Stage) Snapshot(emit func(piece []byte) error) error {
 			if err != nil {
 				return err
 			}
+		}
+	}
+	for _, rule := range slices.Sorted(maps.Keys(s.inhibits)) {
+		if list := s.committedRaised(rule); len(list) > 0 {
+			w.raised(rule, list)
 		}
 	}
 	bundles := s.committedBundles()
@@ -279,6 +288,8 @@ func (s *Stage) restoreEntry(r *reader) error {
 		if st := (storm{hour: r.int(), n: int(r.uint())}); o != nil {
 			o.storm = st
 		}
+	case entryRaised:
+		s.restoreRaised(r)
 	case entryServed:
 		s.served = r.served()
 	case entryBundle:

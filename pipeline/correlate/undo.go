@@ -12,7 +12,8 @@ type undo struct {
 	keys    map[string]map[string]*key // by rule and key; nil: there was none
 	storms  map[string]storm
 	bundles map[string]*bundle // nil: there was none
-	saved   bool               // the clocks below are set
+	raised  map[string]raisedAlerts
+	saved   bool // the clocks below are set
 	wm      pipeline.Millis
 	newest  pipeline.Millis
 	at      pipeline.Millis
@@ -20,7 +21,7 @@ type undo struct {
 }
 
 func (u *undo) reset() {
-	*u = undo{keys: map[string]map[string]*key{}, storms: map[string]storm{}, bundles: map[string]*bundle{}}
+	*u = undo{keys: map[string]map[string]*key{}, storms: map[string]storm{}, bundles: map[string]*bundle{}, raised: map[string]raisedAlerts{}}
 }
 
 // clocks saves the clocks before the first change of a transaction.
@@ -81,6 +82,9 @@ func (s *Stage) Rollback() {
 	}
 	for id, st := range s.undo.storms {
 		s.rules[id].storm = st
+	}
+	for rule, old := range s.undo.raised {
+		s.putRaised(rule, old)
 	}
 	for text, old := range s.undo.bundles {
 		s.putBundle(text, s.bundles[text], old)

@@ -105,6 +105,9 @@ func (c *Converter) addEvent(blk *pipeline.Block, r *pipeline.Record) error {
 }
 
 func (c *Converter) addSignal(blk *pipeline.Block, r *pipeline.Record) error {
+	if pipeline.IsControl(r) {
+		return nil // it tells nothing of an event
+	}
 	s := &c.signals.signal
 	if err := pipeline.DecodeSignal(r.Value, s, &c.arena); err != nil {
 		return err

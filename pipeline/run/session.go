@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,6 +30,9 @@ type session struct {
 	// ready is closed when gts and adm are set. The group's goroutine starts before the
 	// client is handed to us: it may be assigned partitions while newSession still runs.
 	ready chan struct{}
+	// partitions is how many the input topics and TopicSignals have, by name without prefix.
+	// It never changes.
+	partitions map[string]int32
 
 	tenure *tenure
 
@@ -134,10 +138,11 @@ func (s *session) timing() []kgo.Opt {
 // topics have partitions.
 func (s *session) ensureState(ctx context.Context) error {
 	c := &s.l.cfg
-	have, err := Partitions(ctx, c.Kafka, c.Topics...)
+	have, err := Partitions(ctx, c.Kafka, append(slices.Clone(c.Topics), pipeline.TopicSignals)...)
 	if err != nil {
 		return err
 	}
+	s.partitions = have
 	var specs []TopicSpec
 	for _, t := range c.Topics {
 		n, ok := have[t]
@@ -340,7 +345,29 @@ func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
 	if byHand(p.k.Name(topic)) {
 		return pinned{}
 	}
-	return p.keyed.ForTopic(topic)
+	keyed := p.keyed.ForTopic(topic)
+	if p.k.Name(topic) == pipeline.TopicSignals {
+		return everywhere{keyed}
+	}
+	return keyed
+}
+
+// everywhere is a partitioner of records with a key, and of those that are sent to each
+// partition: they hold the number of theirs plus one. It is not told of new batches, as it
+// would be asked again then, with the number overwritten.
+type everywhere struct{ kgo.TopicPartitioner }
+
+// RequiresConsistency implements [kgo.TopicPartitioner].
+func (e everywhere) RequiresConsistency(r *kgo.Record) bool {
+	return r.Partition > 0 || e.TopicPartitioner.RequiresConsistency(r)
+}
+
+// Partition implements [kgo.TopicPartitioner].
+func (e everywhere) Partition(r *kgo.Record, n int) int {
+	if r.Partition > 0 {
+		return int(r.Partition-1) % n
+	}
+	return e.TopicPartitioner.Partition(r, n)
 }
 
 // byHand reports whether records of a topic name their partition themselves.

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -107,14 +108,31 @@ func (w *work) fits() error {
 // produce hands the outputs and rejects of a work to the client.
 func (t *txn) produce(w *work) {
 	b := &w.batch
+	n := len(b.Out) + len(b.Rejects)
+	for i := range b.Out {
+		if m := &b.Out[i]; m.Everywhere {
+			n += int(t.s.partitions[m.Topic])
+		}
+	}
 	// The slab must not grow once the client holds pointers into it.
-	if n := len(b.Out) + len(b.Rejects); cap(w.records) < n {
+	if cap(w.records) < n {
 		w.records = make([]kgo.Record, 0, n+n/2)
 	}
 	k := t.s.l.cfg.Kafka
 	for i := range b.Out {
 		m := &b.Out[i]
-		t.send(w, kgo.Record{Topic: k.Topic(m.Topic), Key: m.Key, Value: m.Value, Headers: w.headers(m.Headers)})
+		r := kgo.Record{Topic: k.Topic(m.Topic), Key: m.Key, Value: m.Value, Headers: w.headers(m.Headers)}
+		if !m.Everywhere {
+			t.send(w, r)
+			continue
+		}
+		if t.s.partitions[m.Topic] == 0 {
+			t.fail(&r, errors.New("it did not exist when the session began"))
+		}
+		for n := range t.s.partitions[m.Topic] {
+			r.Partition = n + 1 // see everywhere
+			t.send(w, r)
+		}
 	}
 	for i := range b.Rejects {
 		t.send(w, w.reject(k, &b.Rejects[i]))
@@ -135,9 +153,12 @@ func (t *txn) produceOne(r *kgo.Record) {
 // produced is called by the client's goroutines.
 func (t *txn) produced(r *kgo.Record, err error) {
 	defer t.pending.Add(-1)
-	if err == nil {
-		return
+	if err != nil {
+		t.fail(r, err)
 	}
+}
+
+func (t *txn) fail(r *kgo.Record, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.failed == nil {
