@@ -17,11 +17,9 @@ import (
 	"github.com/riposte-sec/riposte/internal/config"
 	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/pipeline/dedupe"
-	"github.com/riposte-sec/riposte/pipeline/record"
 	"github.com/riposte-sec/riposte/pipeline/run"
 	"github.com/riposte-sec/riposte/policies"
 	sinks "github.com/riposte-sec/riposte/sinks/all"
-	"github.com/riposte-sec/riposte/sinks/clickhouse"
 	sources "github.com/riposte-sec/riposte/sources/all"
 )
 
@@ -48,7 +46,7 @@ func (c SinksConfig) documents() (map[string][]byte, error) {
 type pipelineParts struct {
 	cfg    Config
 	kafka  run.Kafka
-	store  *clickhouse.Store // nil if record is not among the stages
+	rows   *rows // nil if record is not among the stages
 	stages []string
 	leave  bool // give the partitions up at the end
 	log    *slog.Logger
@@ -89,9 +87,9 @@ func (a *app) build(ctx context.Context, p pipelineParts) (r *running, err error
 		return r, err
 	}
 	wc := workerConfig(p, r)
-	if p.store != nil {
-		wc.Rows = clickhouse.NewWriter(p.store, func() clickhouse.Rows { return record.New() })
-		r.ops.check("clickhouse", p.store.Ping)
+	if p.rows != nil {
+		wc.Rows = p.rows
+		r.ops.check("clickhouse", p.rows.ping)
 	}
 	if r.worker, err = assembly.New(ctx, wc); err != nil {
 		return r, failWith(exitConfig, err)

@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
+	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/riposte-sec/riposte/cmd/assembly"
-	"github.com/riposte-sec/riposte/sinks/clickhouse"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -36,7 +33,7 @@ Stages: ` + strings.Join(assembly.Stages(), ", "),
 	return c
 }
 
-func (a *app) run(ctx context.Context, stages []string, leave bool) error {
+func (a *app) run(ctx context.Context, stages []string, leave bool) (err error) {
 	for _, s := range stages {
 		if !slices.Contains(assembly.Stages(), s) {
 			return usagef("--stages: there is no stage %q: want some of %s", s, strings.Join(assembly.Stages(), ", "))
@@ -53,10 +50,10 @@ func (a *app) run(ctx context.Context, stages []string, leave bool) error {
 	log := a.logger()
 	parts := pipelineParts{cfg: cfg, kafka: k, stages: stages, leave: leave, log: log}
 	if slices.Contains(stages, assembly.StageRecord) {
-		if parts.store, err = migrated(ctx, cfg, log); err != nil {
+		if parts.rows, err = openRows(ctx, cfg, log); err != nil {
 			return err
 		}
-		defer parts.store.Close()
+		defer func() { err = errors.Join(err, parts.rows.close()) }()
 	}
 	p, err := a.build(ctx, parts)
 	if err != nil {
@@ -68,30 +65,4 @@ func (a *app) run(ctx context.Context, stages []string, leave bool) error {
 	err = p.worker.Run(ctx)
 	log.Info("stopped", "err", err)
 	return err
-}
-
-// migrated opens ClickHouse and brings the database up to this program's schema. A server
-// that is away is waited for: the other stages do not need it, and record only lags.
-func migrated(ctx context.Context, cfg Config, log *slog.Logger) (*clickhouse.Store, error) {
-	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
-		store, err := clickhouse.Open(ctx, cfg.ClickHouse)
-		if err == nil {
-			applied, err := store.Migrate(ctx)
-			for _, name := range applied {
-				log.Info("migration applied", "name", name)
-			}
-			if err != nil {
-				_ = store.Close() // the migration's error says more
-				return nil, failWith(exitConfig, err)
-			}
-			return store, nil
-		}
-		if !mayComeBack(err) {
-			return nil, failWith(exitConfig, err)
-		}
-		log.Warn("waiting for ClickHouse", "err", err, "next_try_in", wait.String())
-		if err := sleepFor(ctx, wait); err != nil {
-			return nil, fmt.Errorf("waiting for ClickHouse: %w", err)
-		}
-	}
 }

@@ -149,7 +149,7 @@ func (a *app) upOn(ctx context.Context, s *stack, dir string, f upFlags, say fun
 	if err != nil {
 		return account{}, err
 	}
-	p, err := a.build(ctx, pipelineParts{cfg: cfg, kafka: s.kafka(), store: s.store, stages: assembly.Stages(), log: log})
+	p, err := a.build(ctx, pipelineParts{cfg: cfg, kafka: s.kafka(), rows: rowsTo(s.store), stages: assembly.Stages(), log: log})
 	if err != nil {
 		return account{}, err
 	}

@@ -156,7 +156,8 @@ func (t *txn) take(work context.Context, f kgo.FetchTopicPartition) error {
 	s := t.s
 	p := s.find(tp{f.Topic, f.Partition})
 	if p == nil {
-		return fmt.Errorf("BUG: records of %s[%d], which is not served", f.Topic, f.Partition)
+		// It was taken away between the poll and here: the transaction cannot commit.
+		return fmt.Errorf("records of %s[%d], which was taken away meanwhile", f.Topic, f.Partition)
 	}
 	if err := t.begin(); err != nil {
 		return err
