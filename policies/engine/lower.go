@@ -31,6 +31,8 @@ type lowering struct {
 	strict   bool           // errors of builtins are reported: do not skip them
 	trueK    int32
 	falseK   int32
+	dataK    int32          // the data document, if it is fixed
+	sealed   map[int32]bool // constants that are the data document or lie in it
 }
 
 // variant is a function as called with the unchanged input and data documents,
@@ -40,13 +42,17 @@ type variant struct {
 	rooted, dataSet bool
 }
 
-// lower compiles pol. data is nil when the data document is not known yet.
+// lower compiles pol. data is sealed, and nil when it is not known yet.
 func lower(pol *ir.Policy, data *Value, builtins map[string]*topdown.Builtin, strict bool, heads map[head]int32, off features) (*code, error) {
 	l := &lowering{
 		strict: strict, heads: heads,
 		pol: pol, out: &code{fields: newFieldTrie()}, off: off, builtins: builtins, data: data,
 		funcs: map[string]*ir.Func{}, variants: map[variant]int32{}, consts: map[string]int32{},
-		decls: map[string]*ir.BuiltinFunc{},
+		decls: map[string]*ir.BuiltinFunc{}, sealed: map[int32]bool{},
+	}
+	if data != nil {
+		l.dataK = l.constant(*data)
+		l.sealed[l.dataK] = true
 	}
 	l.trueK, l.falseK = l.constant(Bool(true)), l.constant(Bool(false))
 	if pol.Funcs != nil {
@@ -155,7 +161,7 @@ func (l *lowering) begin(name string, rooted, dataSet bool) *lowerFn {
 		f.env[ir.Input] = known{kind: knownField, n: rootField}
 	}
 	if dataSet && l.data != nil {
-		f.env[ir.Data] = known{kind: knownConst, n: l.constant(*l.data)}
+		f.env[ir.Data] = known{kind: knownConst, n: l.dataK}
 	}
 	return f
 }
@@ -257,6 +263,8 @@ func (l *lowering) finish() {
 	l.out.fields.use(l.out)
 	l.out.fields.full = l.off.noPrune
 	for i := range l.out.consts {
-		seal(&l.out.consts[i])
+		if !l.sealed[int32(^i)] { // data may be large, and each rule may name it
+			seal(&l.out.consts[i])
+		}
 	}
 }

@@ -216,7 +216,11 @@ func (f *lowerFn) dot(s *ir.DotStmt) error {
 			f.check(instr{op: opJump})
 			return nil
 		}
-		return f.assign(s.Target, f.l.constant(v))
+		k := f.l.constant(v)
+		if f.l.sealed[a] {
+			f.l.sealed[k] = true
+		}
+		return f.assign(s.Target, k)
 	}
 	f.check(instr{op: opDot, a: a, b: b, c: f.write(s.Target)})
 	return nil
