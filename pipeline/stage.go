@@ -39,6 +39,15 @@ type Stateful interface {
 	StateBytes() int
 }
 
+// Counted is a Stateful that counts things of its own. The runtime finds it by assertion and
+// adds what committed transactions counted to a metric.
+type Counted interface {
+	Stateful
+	// Counters calls emit with each counter, always the same names in the same order. They
+	// count since the instance was made and never go back.
+	Counters(emit func(name string, n uint64))
+}
+
 // Warmer is a Stateful that may need its input a second time: of a rule that means something
 // else than when the state was written there is no state yet, but the input that made it may
 // still be there. The runtime finds it by assertion and asks after each restore, before the

@@ -21,6 +21,39 @@ func (s *Stage) shed(out *outputs, r *rule, tenant string) {
 	}
 }
 
+// shrink makes a key smaller that takes more than its share: the older half of what waits,
+// or of a session without an episode, is forgotten. What was forgotten is told once for
+// each session, and an alert that may come of the rest is marked approximate.
+func (s *Stage) shrink(out *outputs, r *rule, k *key) {
+	if k.bytes <= share(s.cfg.Budget, s.cfg.KeyShare) {
+		return
+	}
+	if n := len(k.pending); n > 1 {
+		s.forgot(out, r, k, k.pending[:n/2], k.approx)
+		k.pending, k.approx = slices.Clone(k.pending[n/2:]), true
+		k.waiting = sizeOf(k.pending)
+	}
+	for i := range k.sessions {
+		x := &k.sessions[i]
+		if n := len(x.marks); n > 1 && !x.fired() {
+			s.forgot(out, r, k, x.marks[:n/2], x.approx)
+			x.drop(n / 2)
+			x.approx = true
+		}
+	}
+	s.settled(r, k)
+}
+
+// forgot records that the marks ms of a key are forgotten, unless that was told before.
+func (s *Stage) forgot(out *outputs, r *rule, k *key, ms []mark, told bool) {
+	if told {
+		return
+	}
+	s.stats.Forgotten++
+	x := session{marks: ms[:min(len(ms), maxEvidence)], post: uint32(max(0, len(ms)-maxEvidence)), trig: -1, trigger: ms[len(ms)-1]}
+	s.lost(out, r, k, &x)
+}
+
 func share(budget int, part float64) int { return int(float64(budget) * part) }
 
 // candidate is a key that may be evicted. Lower ranks go first.

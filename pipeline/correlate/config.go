@@ -25,6 +25,9 @@ type Config struct {
 	// RuleShare and TenantShare are how much of Budget one rule and one tenant may take, so
 	// that a flood in one cannot push out what others wait for. In (0, 1]. Default 0.5.
 	RuleShare, TenantShare float64
+	// KeyShare is how much of Budget one group of one rule may take; its oldest signals go
+	// first. In (0, 1]. Default 1/64.
+	KeyShare float64
 	// Storm is how many alerts of one rule per hour of event time and partition may open
 	// incidents; further ones are told as folded. 0: no limit. Default 200.
 	Storm int
@@ -36,7 +39,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Lateness: 5 * time.Minute, Fold: time.Hour, Quiet: 1, Budget: 256 << 20,
-		RuleShare: 0.5, TenantShare: 0.5, Storm: 200, Noise: DefaultNoise(),
+		RuleShare: 0.5, TenantShare: 0.5, KeyShare: 1.0 / 64, Storm: 200, Noise: DefaultNoise(),
 	}
 }
 
@@ -53,6 +56,7 @@ func (c *Config) Validate() error {
 	bad(c.Budget < 1<<20, "budget %d: want at least 1 MiB", c.Budget)
 	bad(c.RuleShare <= 0 || c.RuleShare > 1, "rule share %g: want more than 0, at most 1", c.RuleShare)
 	bad(c.TenantShare <= 0 || c.TenantShare > 1, "tenant share %g: want more than 0, at most 1", c.TenantShare)
+	bad(c.KeyShare <= 0 || c.KeyShare > 1, "key share %g: want more than 0, at most 1", c.KeyShare)
 	bad(c.Storm < 0, "storm %d: want 0 or more", c.Storm)
 	if err := c.Noise.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("correlate: %w", err))

@@ -15,7 +15,7 @@ func (k *key) wait(m mark) {
 	}
 	m.note = m.note.share(k.pending[:i])
 	if i == len(k.pending) {
-		k.waiting += m.size(k.pending)
+		k.waiting += m.content(k.pending) + listSize(i+1) - listSize(i)
 		k.pending = append(k.pending, m)
 		return
 	}
@@ -26,7 +26,10 @@ func (k *key) wait(m mark) {
 // judge decides about the spans that the watermark has passed. A span begins with the
 // first mark that is in none before it, and is one timespan long.
 func (s *Stage) judge(out *outputs, r *rule, k *key) {
-	defer func() { k.waiting = sizeOf(k.pending) }()
+	defer func() {
+		k.waiting = sizeOf(k.pending)
+		k.approx = k.approx && len(k.pending) > 0
+	}()
 	for len(k.pending) > 0 {
 		end := k.pending[0].at + r.span
 		if end >= s.passed(r) {
@@ -115,16 +118,17 @@ func (s *Stage) judgeAbsence(out *outputs, r *rule, k *key, end pipeline.Millis)
 // episode opens an episode with ms, or extends the one before when no more than a timespan
 // lies between them.
 func (s *Stage) episode(out *outputs, r *rule, k *key, ms []mark, trigger mark) {
-	n := len(k.sessions)
+	n, approx := len(k.sessions), k.approx
 	if n > 0 && ms[0].at-k.sessions[n-1].last <= r.span {
 		x := &k.sessions[n-1]
 		changed := x.extend(ms)
 		x.last = max(x.last, ms[len(ms)-1].at)
 		x.held = x.last + 2*r.span
+		x.approx = x.approx || approx
 		s.report(out, r, k, x, changed)
 		return
 	}
-	x := session{first: ms[0].at, last: ms[len(ms)-1].at, trig: -1, fixed: true, trigger: trigger}
+	x := session{first: ms[0].at, last: ms[len(ms)-1].at, trig: -1, fixed: true, trigger: trigger, approx: approx}
 	x.held = x.last + 2*r.span // the span that begins last is judged then
 	x.extend(ms)
 	k.sessions = append(slices.Clone(k.sessions), x)

@@ -30,6 +30,7 @@ type key struct {
 	sessions []session
 	// pending are the marks of a condition that is judged when the watermark has passed.
 	pending []mark
+	approx  bool            // signals that waited were forgotten
 	waiting int             // bytes of pending
 	due     pipeline.Millis // of its entry in the timers; 0: none
 	bytes   int

@@ -2,7 +2,10 @@ package correlate
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"math"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,8 +160,22 @@ func (n *note) equal(o *note) bool { return n == o || n.form == o.form }
 // size estimates the memory of the note.
 func (n *note) size() int { return len(n.form) + 64 + 24*len(n.tactics) }
 
-// markSize is the memory of a mark without its note.
-const markSize = 96
+// markSize is the memory of a mark in a list, without its value and its note, and a little
+// of what else a key has.
+const markSize = 104
+
+// listSize is the memory of a list of n marks: append leaves up to twice the room that is
+// needed, and above 256 marks up to a quarter more. It depends on n alone, not on the list
+// at hand, so that it is the same after a restart.
+func listSize(n int) int {
+	switch {
+	case n == 0:
+		return 0
+	case n <= 256:
+		return markSize << bits.Len(uint(n-1))
+	}
+	return markSize * (n + n/4 + 192)
+}
 
 // read fills what c's type looks at from the signal's fields. ok is false when the signal
 // has no such value, or none that a sum can use.
@@ -173,7 +190,7 @@ func (m *mark) read(c *Correlation, sig *pipeline.Signal) (ok bool) {
 			}
 			parts[i] = strings.ReplaceAll(v, "\x1f", "\u241f")
 		}
-		m.value = strings.Clone(strings.Join(parts, "\x1f"))
+		m.value = shorten(strings.Join(parts, "\x1f"))
 	case ValueSum, ValueAvg, ValuePercentile:
 		v, err := strconv.ParseFloat(sig.Fields[c.path(c.Fields[0], sig.Rule)], 64)
 		if err != nil || math.IsNaN(v) || v < 0 && c.Type == ValueSum {
@@ -183,6 +200,19 @@ func (m *mark) read(c *Correlation, sig *pipeline.Signal) (ok bool) {
 	case Single, EventCount, Temporal, TemporalOrdered, Absence, Risk:
 	}
 	return true
+}
+
+// maxValue is how long a value may be that is counted or remembered.
+const maxValue = 256
+
+// shorten returns a copy of v, or of a long one its beginning and its hash: hostile values
+// shall not fill the memory, and different ones stay different.
+func shorten(v string) string {
+	if len(v) <= maxValue {
+		return strings.Clone(v)
+	}
+	sum := sha256.Sum256([]byte(v))
+	return strings.ToValidUTF8(v[:maxValue-40], "") + "~" + hex.EncodeToString(sum[:16])
 }
 
 // thousandths converts v to a whole number that adds up exactly in any order.

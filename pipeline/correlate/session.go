@@ -32,7 +32,7 @@ type session struct {
 	trigger mark
 	approx  bool // marks were forgotten
 
-	bytes   int // of the first weighed marks
+	bytes   int // of the values and notes of the first weighed marks
 	weighed int
 	told    told
 	sk      *sketch // of the values, where c.sketched
@@ -105,7 +105,7 @@ func (x *session) add(c *Correlation, m mark) bool {
 	end := i == len(x.marks)
 	if end {
 		if x.weighed == i {
-			x.bytes, x.weighed = x.bytes+m.size(x.marks), i+1
+			x.bytes, x.weighed = x.bytes+m.content(x.marks), i+1
 		}
 		x.marks = append(x.marks, m)
 	} else {
@@ -272,14 +272,15 @@ func (x *session) remove(c *Correlation, meant func(mark) bool, at pipeline.Mill
 
 // size estimates the session's memory in bytes.
 func (x *session) size() int {
-	const fixedSize = 320
+	const fixedSize = 480 // with the window
 	if x.weighed != len(x.marks) {
-		x.bytes, x.weighed = sizeOf(x.marks), len(x.marks)
+		x.bytes, x.weighed = contentOf(x.marks), len(x.marks)
 	}
+	n := fixedSize + listSize(len(x.marks)) + x.bytes
 	if x.sk != nil {
-		return fixedSize + x.bytes + len(x.sk.bins)*(sketchSize+8)
+		n += len(x.sk.bins) * (sketchSize + 8)
 	}
-	return fixedSize + x.bytes
+	return n
 }
 
 // evidenceOnly counts the marks that are more than evidence.
@@ -290,19 +291,26 @@ func (x *session) evidenceOnly() {
 	}
 }
 
-// size estimates the memory of m behind ms.
-func (m *mark) size(ms []mark) int {
-	n := markSize + len(m.value)
+// content estimates the memory of m's value and note behind ms.
+func (m *mark) content(ms []mark) int {
+	n := 0
+	if m.value != "" {
+		const counted = 48 // in the map of a window
+		n += counted + (len(m.value)+15)&^15
+	}
 	if len(ms) == 0 || !ms[len(ms)-1].note.equal(m.note) {
 		n += m.note.size()
 	}
 	return n
 }
 
-func sizeOf(ms []mark) int {
+func contentOf(ms []mark) int {
 	n := 0
 	for i := range ms {
-		n += ms[i].size(ms[:i])
+		n += ms[i].content(ms[:i])
 	}
 	return n
 }
+
+// sizeOf estimates the memory of a list of marks.
+func sizeOf(ms []mark) int { return listSize(len(ms)) + contentOf(ms) }

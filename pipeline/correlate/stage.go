@@ -21,7 +21,7 @@ type Stats struct {
 	Revisions uint64 // of alerts, the first ones not counted
 	Derived   uint64 // signals for other correlations
 	Evicted   uint64 // keys, for want of memory
-	Forgotten uint64 // sessions whose oldest signals were forgotten, for want of memory
+	Forgotten uint64 // sessions and waiting groups whose oldest signals were forgotten, for want of memory
 	Dropped   uint64 // keys in a restored state whose rule is gone or has another meaning now
 	Silenced  uint64 // alerts that noise control kept from incidents, all fates
 }
@@ -89,6 +89,24 @@ func New(cfg Config) (*Stage, error) {
 
 func newRule(c *Correlation, loud bool) *rule {
 	return &rule{id: c.ID, c: c, span: pipeline.Millis(c.Span.Milliseconds()), loud: loud, keys: map[string]*key{}, meaning: c.meaning()}
+}
+
+var _ pipeline.Counted = (*Stage)(nil)
+
+// Counters implements [pipeline.Counted].
+func (s *Stage) Counters(emit func(name string, n uint64)) {
+	c := &s.stats
+	emit("signals", c.Signals)
+	emit("late", c.Late)
+	emit("no_value", c.NoValue)
+	emit("no_rule", c.NoRule)
+	emit("alerts", c.Alerts)
+	emit("revisions", c.Revisions)
+	emit("derived", c.Derived)
+	emit("evicted", c.Evicted)
+	emit("forgotten", c.Forgotten)
+	emit("dropped", c.Dropped)
+	emit("silenced", c.Silenced)
 }
 
 // Stats returns what was counted so far.
@@ -218,6 +236,7 @@ func (s *Stage) admit(out *outputs, sig *pipeline.Signal, appended pipeline.Mill
 		s.replaced(out, r, k, m, gone)
 	}
 	s.settled(r, k)
+	s.shrink(out, r, k)
 	s.shed(out, r, k.tenant)
 	return late
 }

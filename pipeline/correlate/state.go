@@ -230,7 +230,7 @@ func (w *writer) key(r *rule, text string, base, k *key, more bool) {
 	w.rule(r)
 	w.text(text)
 	body := writer{}
-	body.byte(b2i(more))
+	body.byte(b2i(more) | b2i(k.approx)<<1)
 	body.uint(uint64(len(k.sessions)))
 	for i := range k.sessions {
 		body.session(base.session(i), &k.sessions[i])
@@ -358,8 +358,9 @@ func (s *Stage) restoreKey(r *reader) error {
 // key reads what writer.key wrote behind the key's text.
 func (r *reader) key(c *Correlation, base *key) (*key, error) {
 	const least = 20 // bytes of the shortest session
-	more := r.byte() == 1
-	k := &key{sessions: make([]session, r.count(least))}
+	flags := r.byte()
+	more := flags&1 != 0
+	k := &key{approx: flags&2 != 0, sessions: make([]session, r.count(least))}
 	for i := range k.sessions {
 		k.sessions[i] = r.session(base.session(i))
 		if r.bad {

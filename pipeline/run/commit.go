@@ -173,6 +173,9 @@ func (t *txn) settled() {
 		if p.state != nil {
 			p.state.Commit()
 			p.warmed = false
+			p.countedSince(func(name string, n uint64) {
+				s.l.m.counted.WithLabelValues(s.l.cfg.Stage, name).Add(float64(n))
+			})
 		}
 		p.next, p.seq, p.watermark = u.next, u.seq, u.watermark
 		p.snap.since += u.frames

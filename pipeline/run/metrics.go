@@ -11,7 +11,7 @@ type Metrics struct {
 
 	records, bytes, rejected                 *prometheus.CounterVec
 	outputs, transactions, sessions, retries *prometheus.CounterVec
-	poison, snapshots, warmups               *prometheus.CounterVec
+	poison, snapshots, warmups, counted      *prometheus.CounterVec
 	interval, lag, partitions, paused        *prometheus.GaugeVec
 	refused, stateBytes                      *prometheus.GaugeVec
 	endSeconds, processSeconds, restoreTime  *prometheus.HistogramVec
@@ -44,6 +44,7 @@ func (m *Metrics) table() []metric {
 		{&m.poison, "riposte_run_poison_total", "Records that made the stage fail three times and were rejected. Each one is a bug: the record is on the rejects topic.", stage},
 		{&m.snapshots, "riposte_run_snapshots_total", "Snapshots of state written.", stage},
 		{&m.warmups, "riposte_run_warmups_total", "Rules whose state was made anew after an edit, by result: warm (from the log), short (the log does not reach back far enough), cold (the log does not hold what the rule reads). Until a window has passed the last two may miss what began before.", with("result")},
+		{&m.counted, "riposte_run_stage_total", "What a stage counts by itself. Of correlate: evicted and forgotten rising means that correlate.budget is too small for what comes in; no_rule and no_value, that signals and correlations do not fit.", with("what")},
 		{&m.interval, "riposte_run_interval_seconds", "Length of a transaction at present. At its upper end the lane is catching up.", with("lane")},
 		{&m.lag, "riposte_run_lag_records", "Records behind the end of the input, as of the last fetch.", with("lane")},
 		{&m.partitions, "riposte_run_partitions", "Partitions that the lane serves.", with("lane")},

@@ -29,8 +29,29 @@ type part struct {
 	tries   int  // failures in a row of the batch at hand
 	careful bool // look for the record that makes the stage fail
 
+	counted []uint64 // what the stage's counters were at the last commit or rollback
+
 	inbox  inbox
 	tenure *tenure // of the session; shared with the executor of effects
+}
+
+// countedSince calls add with what the stage counted since the last call.
+func (p *part) countedSince(add func(name string, n uint64)) {
+	c, ok := p.state.(pipeline.Counted)
+	if !ok {
+		return
+	}
+	i := 0
+	c.Counters(func(name string, n uint64) {
+		if i == len(p.counted) {
+			p.counted = append(p.counted, 0)
+		}
+		if n > p.counted[i] {
+			add(name, n-p.counted[i])
+		}
+		p.counted[i] = n
+		i++
+	})
 }
 
 // snapshotAge says how much a restore would have to read.
@@ -116,7 +137,11 @@ func (p *part) rollback() error {
 	if p.warmed {
 		return pipeline.AsRetry("warm", 0, errors.New("the first transaction after a warm-up failed: both are done again"))
 	}
-	return guard(func() error { p.state.Rollback(); return nil })
+	return guard(func() error {
+		p.state.Rollback()
+		p.countedSince(func(string, uint64) {}) // it is done again
+		return nil
+	})
 }
 
 // memory is what the partition takes: its state, and 1 KiB for each call under way.
