@@ -25,6 +25,11 @@ const (
 	MaxFuture = 5 * time.Minute
 )
 
+// MaxLateness is the most that may be waited for what is late: more than the distance of
+// any two event times that are believed at one moment, so that with it nothing is late. A
+// replay of files, which come one after the other, needs that.
+const MaxLateness = MaxPast + 24*time.Hour
+
 // Clamp returns the event time to use for an event that claims at and was appended at
 // ingested, and whether the claim was outside [ingested - MaxPast, ingested + MaxFuture]
 // and was replaced by ingested. A claim of zero is replaced too.

@@ -37,6 +37,8 @@ const (
 const (
 	// HeaderDemo marks sample traffic; everything derived from it carries FlagDemo.
 	HeaderDemo = "riposte-demo"
+	// HeaderReplay says which times a record of a replay gets, see ReplayClock.
+	HeaderReplay = "riposte-replay"
 )
 
 // AppendKey appends a record key made of parts, joined by U+001F, which canonical values

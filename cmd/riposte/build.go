@@ -102,9 +102,11 @@ func workerConfig(p pipelineParts, r *running) assembly.Config {
 	c := p.cfg
 	decide := c.Decide
 	decide.Partitions = int(c.Topics.Partitions)
+	seen := dedupe.Default()
+	seen.Lateness = time.Duration(c.Correlate.Lateness) // what is late is the same everywhere
 	return assembly.Config{
 		Kafka: p.kafka, Tenant: c.Tenant, Name: c.Worker.Name, Lanes: c.Worker.Lanes, Stages: p.stages,
-		Formats: sources.Formats(), Policies: r.policies, Dedupe: dedupe.Default(),
+		Formats: sources.Formats(), Policies: r.policies, Dedupe: seen,
 		Correlate: c.correlate(), Decide: decide, Respond: c.Respond, Responders: r.connectors,
 		Drain: time.Duration(c.Worker.Drain), Leave: p.leave, Metrics: run.NewMetrics(r.ops.registry), Log: p.log,
 	}

@@ -10,10 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/riposte-sec/riposte/cmd/assembly"
 	"github.com/riposte-sec/riposte/pipeline"
+	"github.com/riposte-sec/riposte/pipeline/normalise"
 	"github.com/riposte-sec/riposte/pipeline/run"
+	sources "github.com/riposte-sec/riposte/sources/all"
 	"github.com/riposte-sec/riposte/sources/file"
 )
 
@@ -52,11 +55,19 @@ func (a *app) replayFiles(ctx context.Context, k run.Kafka, paths []string) (int
 		return 0, err
 	}
 	defer replay.Close()
+	clock, err := a.replayClock(ctx, replay, paths)
+	if err != nil {
+		return 0, err
+	}
 	if replay.Done() > 0 {
 		fmt.Fprintf(a.stderr, "going on after %d records that are there already\n", replay.Done())
 	}
 	show := newProgress(a.stderr, "replayed")
-	total, err := sendAll(ctx, reader, replay.Done(), replay.Send, func(sent int64) {
+	send := func(ctx context.Context, m pipeline.Message) error {
+		m.Headers = []pipeline.Header{{Key: pipeline.HeaderReplay, Value: clock}}
+		return replay.Send(ctx, m)
+	}
+	total, err := sendAll(ctx, reader, replay.Done(), send, func(sent int64) {
 		done, of := reader.Progress()
 		show.update(sent, done, of)
 	})
@@ -66,6 +77,57 @@ func (a *app) replayFiles(ctx context.Context, k run.Kafka, paths []string) (int
 	err = replay.Commit(ctx)
 	show.finish(total)
 	return total, err
+}
+
+// replayClock returns the header with the times of the replay. It is chosen when the replay
+// begins and is the same ever after, so that whoever goes on with it gets equal times.
+func (a *app) replayClock(ctx context.Context, replay *run.Replay, paths []string) ([]byte, error) {
+	if note := replay.Note(); note != nil {
+		return note, nil
+	}
+	times, err := a.claimedTimes(ctx, paths)
+	if err != nil {
+		return nil, err
+	}
+	clock := times.Clock(pipeline.MillisOf(time.Now()))
+	if clock.Shift != 0 {
+		end := clock.Start.Add(-clock.Shift).Time()
+		fmt.Fprintf(a.stderr, "not all events are of the last 7 days: all are moved by %s, so that the 7 days up to %s end now; the others get the time of the replay\n",
+			clock.Shift.Round(time.Minute), end.Format(time.RFC3339))
+	}
+	note := clock.AppendText(nil)
+	return note, replay.Begin(ctx, note)
+}
+
+// claimedTimes reads the files for the event times that their records claim.
+func (a *app) claimedTimes(ctx context.Context, paths []string) (times pipeline.ReplayTimes, err error) {
+	mappings, err := normalise.New(sources.Formats())
+	if err != nil {
+		return times, err
+	}
+	reader, err := file.Open(paths, file.Options{})
+	if err != nil {
+		return times, usagef("--replay: %w", err)
+	}
+	defer reader.Close()
+	show := newProgress(a.stderr, "looked at the times of")
+	parsers := map[string]*normalise.Parser{}
+	for n := int64(1); ctx.Err() == nil; n++ {
+		rec, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return times, nil
+		}
+		if err != nil {
+			return times, err
+		}
+		if parsers[rec.Source] == nil {
+			parsers[rec.Source], _ = mappings.Parser(rec.Source) // the reader knows no other sources
+		}
+		times.Add(parsers[rec.Source].Claimed(rec.Value))
+		done, of := reader.Progress()
+		show.update(n, done, of)
+	}
+	return times, ctx.Err()
 }
 
 // sendAll sends the records of a reader from position skip on, and returns how many there

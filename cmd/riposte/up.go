@@ -13,6 +13,7 @@ import (
 
 	"github.com/riposte-sec/riposte/cmd/assembly"
 	"github.com/riposte-sec/riposte/internal/config"
+	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/pipeline/run"
 )
 
@@ -168,6 +169,9 @@ func (f upFlags) config(box *inbox) (Config, error) {
 	c.Topics.Partitions = f.partitions
 	c.Worker.Name, c.Worker.Lanes = "up", 1
 	c.HTTP.Listen, c.HTTP.EDL, c.Policies = f.opsListen, f.edlListen, f.policies
+	if len(f.replay) > 0 {
+		c.Correlate.Lateness, c.Decide.Idle, c.Decide.Forget = replayBand, replayBand, replayBand
+	}
 	hook, err := config.SectionOf(fmt.Sprintf("{url: 'http://%s/', internal: true, keys: [{id: up, secret: {env: %s}}]}", box.addr, inboxKey))
 	if err != nil {
 		return c, err
@@ -178,6 +182,10 @@ func (f upFlags) config(box *inbox) (Config, error) {
 	c.Sinks = SinksConfig{"log": {}, "edl": {}, "webhook": hook}
 	return c, nil
 }
+
+// replayBand is for a replay: files are read one after the other, so nothing may count as
+// late, and what is one incident must not depend on which file came first.
+const replayBand = config.Duration(pipeline.MaxLateness)
 
 // inboxKey is the variable through which the webhook connector gets the key of the inbox: a
 // configuration holds references to secrets, never a secret.

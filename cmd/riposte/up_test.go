@@ -103,14 +103,19 @@ func TestReplayKilledInTheMiddleEndsWithTheSameCounts(t *testing.T) {
 	needClickHouse(t)
 	dir := t.TempDir()
 	const n = 5000
-	at := time.Now().UTC().Add(-time.Hour).Truncate(time.Second) // older than a week would be moved to the time of the run
-	var b strings.Builder
+	at := time.Date(2020, 5, 4, 3, 2, 1, 0, time.UTC)
+	var files [2]strings.Builder // over the same days, so that the second begins long before the first ends
 	for i := range n {
-		i -= i % 100 / 99 // the last of a hundred repeats the one before
-		fmt.Fprintf(&b, `{"uuid":"%d","published":"%s","eventType":"user.session.start","severity":"INFO","actor":{"id":"00u1","type":"User","alternateId":"u%d@example.com"},"client":{"ipAddress":"203.0.113.8"},"outcome":{"result":"FAILURE","reason":"INVALID_CREDENTIALS"}}`+"\n", i, at.Format(time.RFC3339), i%50)
+		b, at := &files[i/100%2], at.Add(time.Duration(i)*time.Minute)
+		if i%100 == 99 { // the last of a hundred repeats the one before
+			i, at = i-1, at.Add(-time.Minute)
+		}
+		fmt.Fprintf(b, `{"uuid":"%d","published":"%s","eventType":"user.session.start","severity":"INFO","actor":{"id":"00u1","type":"User","alternateId":"u%d@example.com"},"client":{"ipAddress":"203.0.113.8"},"outcome":{"result":"FAILURE","reason":"INVALID_CREDENTIALS"}}`+"\n", i, at.Format(time.RFC3339), i%50)
 	}
-	b.WriteString("broken\n")
-	writeFile(t, filepath.Join(dir, "okta", "a.jsonl"), b.String())
+	files[1].WriteString("broken\n")
+	for i := range files {
+		writeFile(t, filepath.Join(dir, "okta", fmt.Sprintf("%d.jsonl", i)), files[i].String())
+	}
 	undisturbed := replayOnce(t, t.TempDir(), dir)
 	expectFates(t, undisturbed, account{Read: n + 1, Live: n - n/100, Duplicate: n / 100, Rejected: 1})
 	if undisturbed.Signals == 0 {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/riposte-sec/riposte/pipeline"
 )
 
 // Config is what a stage is built from. Start from Default.
@@ -11,7 +13,7 @@ type Config struct {
 	// Rules are the correlations. Nil: none, each detection alerts by itself.
 	Rules *Set
 	// Lateness is how much later than others a signal may arrive and still be treated as if
-	// it had come in order. In [0, 24h]. Default 5m.
+	// it had come in order. In [0, 192h]. Default 5m.
 	Lateness time.Duration
 	// Fold is the silence after which a further match of the same detection on the same
 	// group is a new alert instead of a repetition. In [1s, 90d]. Default 1h.
@@ -51,7 +53,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("correlate: "+format, args...))
 		}
 	}
-	bad(c.Lateness < 0 || c.Lateness > 24*time.Hour, "lateness %s: want 0 to 24h", c.Lateness)
+	bad(c.Lateness < 0 || c.Lateness > pipeline.MaxLateness, "lateness %s: want 0 to 192h", c.Lateness)
 	bad(c.Fold < minSpan || c.Fold > maxSpan, "fold %s: want 1s to 90d", c.Fold)
 	bad(c.Budget < 1<<20, "budget %d: want at least 1 MiB", c.Budget)
 	bad(c.RuleShare <= 0 || c.RuleShare > 1, "rule share %g: want more than 0, at most 1", c.RuleShare)

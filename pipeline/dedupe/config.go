@@ -3,6 +3,8 @@ package dedupe
 import (
 	"fmt"
 	"time"
+
+	"github.com/riposte-sec/riposte/pipeline"
 )
 
 // Config sizes a Stage. Use Default and change what must differ.
@@ -14,7 +16,7 @@ type Config struct {
 	// 1 MiB. Default 64 MiB: some 800,000 events.
 	Budget int
 	// Lateness is how much older than the newest event of the partition an event may be
-	// before it is marked late. It must be in [0, 24h]. Default 5m.
+	// before it is marked late. It must be in [0, 192h]. Default 5m.
 	Lateness time.Duration
 }
 
@@ -30,8 +32,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("dedupe: ttl %v is not in [1m, 168h]", c.TTL)
 	case c.Budget < 1<<20:
 		return fmt.Errorf("dedupe: budget of %d bytes is less than 1 MiB", c.Budget)
-	case c.Lateness < 0 || c.Lateness > 24*time.Hour:
-		return fmt.Errorf("dedupe: lateness %v is not in [0, 24h]", c.Lateness)
+	case c.Lateness < 0 || c.Lateness > pipeline.MaxLateness:
+		return fmt.Errorf("dedupe: lateness %v is not in [0, 192h]", c.Lateness)
 	}
 	return nil
 }

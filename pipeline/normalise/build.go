@@ -8,19 +8,22 @@ import (
 )
 
 // event appends the event of record i, whose object was scanned.
-func (s *Stage) event(b *pipeline.Batch, i int, tenant string, object []byte, flags pipeline.Flags) {
+func (s *Stage) event(b *pipeline.Batch, i int, tenant string, clock pipeline.ReplayClock, object []byte, flags pipeline.Flags) {
 	r := &b.In[i]
 	b.Events = append(b.Events, pipeline.Event{
 		Record: i, Partition: b.Partition, Offset: r.Offset, Tenant: tenant, Source: s.plan.source,
-		Flags: flags, Fate: pipeline.FateLive, Ingested: r.Time, Unmapped: object,
+		Flags: flags, Fate: pipeline.FateLive, Ingested: clock.Start, Unmapped: object,
 	})
 	e := &b.Events[len(b.Events)-1]
 	if r.Header(pipeline.HeaderDemo) != nil {
 		e.Flags |= pipeline.FlagDemo
 	}
 	claimed := s.time()
-	at, skewed := pipeline.Clamp(claimed, r.Time)
-	if e.At = at; skewed {
+	if claimed != 0 {
+		e.At = claimed.Add(clock.Shift)
+	}
+	var skewed bool
+	if e.At, skewed = pipeline.Clamp(e.At, e.Ingested); skewed || clock.Shift != 0 {
 		e.Flags |= pipeline.FlagClockSkew
 		b.Counts.Skewed++
 	}

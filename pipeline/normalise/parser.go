@@ -33,3 +33,18 @@ func (p *Parser) Parse(record []byte) (found int, reason string) {
 	}
 	return found, ""
 }
+
+// Claimed returns the event time that record gives itself, as its vendor wrote it, 0 if
+// there is none or the record would be rejected.
+func (p *Parser) Claimed(record []byte) pipeline.Millis {
+	p.arena.Reset()
+	p.stage.scan.arena = &p.arena
+	text, reason, _ := p.stage.open(&p.arena, record)
+	if reason != "" {
+		return 0
+	}
+	if object, _ := p.stage.read(&p.arena, text); object == nil {
+		return 0
+	}
+	return p.stage.time()
+}

@@ -17,6 +17,7 @@ const (
 	ReasonBatch         = "batch"           // many events in one record: split them before they are produced
 	ReasonNotThisSource = "not_this_source" // lacks what every event of the source has
 	ReasonTenant        = "tenant"          // the tenant header is no name: 1 to 64 of a-z 0-9 . _ -
+	ReasonReplay        = "replay"          // the replay header is no clock, see pipeline.ReplayClock
 	ReasonUnknownSource = "unknown_source"  // no mapping for the topic
 )
 
@@ -24,7 +25,7 @@ const (
 func Reasons() []string {
 	return []string{
 		ReasonEmpty, ReasonTooLarge, ReasonCompression, ReasonBomb, ReasonDecode, ReasonNotObject, ReasonSyntax, ReasonTooDeep,
-		ReasonTooManyNodes, ReasonKeyTooLong, ReasonNumber, ReasonBatch, ReasonNotThisSource, ReasonTenant, ReasonUnknownSource,
+		ReasonTooManyNodes, ReasonKeyTooLong, ReasonNumber, ReasonBatch, ReasonNotThisSource, ReasonTenant, ReasonReplay, ReasonUnknownSource,
 	}
 }
 

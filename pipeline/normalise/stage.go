@@ -84,6 +84,11 @@ func (s *Stage) record(b *pipeline.Batch, i int) {
 		reject(b, i, ReasonTenant, "")
 		return
 	}
+	clock, ok := clockOf(&b.In[i])
+	if !ok {
+		reject(b, i, ReasonReplay, "")
+		return
+	}
 	p, reason, detail := s.open(&b.Arena, b.In[i].Value)
 	if reason != "" {
 		reject(b, i, reason, detail)
@@ -100,7 +105,7 @@ func (s *Stage) record(b *pipeline.Batch, i int) {
 			return
 		}
 	}
-	s.event(b, i, tenant, object, flags)
+	s.event(b, i, tenant, clock, object, flags)
 }
 
 // refuse rejects a record that lacks what every event of the source has.
@@ -184,4 +189,13 @@ func tenantOf(b *pipeline.Batch, r *pipeline.Record) (string, bool) {
 		}
 	}
 	return pipeline.View(name), true
+}
+
+// clockOf returns the append time of a record and how far its event time is to be moved:
+// what the broker says, or the record's replay. It reports false if that is no clock.
+func clockOf(r *pipeline.Record) (pipeline.ReplayClock, bool) {
+	if text := r.Header(pipeline.HeaderReplay); text != nil {
+		return pipeline.ParseReplayClock(text)
+	}
+	return pipeline.ReplayClock{Start: r.Time}, true
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -94,6 +95,7 @@ func TestEveryReasonOfARejectHasARecord(t *testing.T) {
 	f(normalise.ReasonNotThisSource, value(`{"b":1}`))
 	f(normalise.ReasonNotThisSource, value(`{"a":null}`))
 	f(normalise.ReasonTenant, pipeline.Record{Value: []byte(`{"a":1}`), Headers: []pipeline.Header{{Key: pipeline.HeaderTenant, Value: []byte("Bad Tenant")}}})
+	f(normalise.ReasonReplay, pipeline.Record{Value: []byte(`{"a":1}`), Headers: []pipeline.Header{{Key: pipeline.HeaderReplay, Value: []byte("now")}}})
 	c, err := normalise.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -150,6 +152,31 @@ func TestWhatHadToBeMendedIsFlagged(t *testing.T) {
 	f(`{"a":"`+long+`yz"`+at, long, "truncated")
 	f(`{"a":"b","a":"c"`+at, "c", "duplicate_keys")
 	f(`{"a":"b","h":"ws1\u200b"`+at, "b", "suspicious_unicode")
+}
+
+func TestReplayedRecordGetsTheTimesOfItsReplay(t *testing.T) {
+	t.Parallel()
+	stage := stageOf(t, formatOf("requires: [a]\ntime: [{path: t, format: epoch_s}]\n"))
+	hour := pipeline.Millis(time.Hour.Milliseconds())
+	f := func(name, in string, shift time.Duration, want pipeline.Millis, flags ...string) {
+		t.Helper()
+		clock := pipeline.ReplayClock{Start: now, Shift: shift}.AppendText(nil)
+		for _, appended := range []pipeline.Millis{now + 1, now + 24*hour} { // whenever it is read, the same
+			b := run(t, stage, pipeline.Record{Value: []byte(in), Time: appended, Headers: []pipeline.Header{{Key: pipeline.HeaderReplay, Value: clock}}})
+			if len(b.Events) != 1 {
+				t.Fatalf("%s: rejected: %v", name, b.Rejects)
+			}
+			e := &b.Events[0]
+			if got := e.Flags.AppendNames(nil); e.At != want || e.Ingested != now || !slices.Equal(got, flags) || b.Counts.Skewed != len(flags) || string(e.Unmapped) != in {
+				t.Errorf("%s: got at %d, ingested %d, %q, %s; want at %d, %q", name, e.At-now, e.Ingested-now, got, e.Unmapped, want-now, flags)
+			}
+		}
+	}
+	f("of this week", `{"a":1,"t":1789996400}`, 0, now-hour)
+	f("moved", `{"a":1,"t":1600000000}`, 189996400*time.Second, now-hour, "clock_skew")
+	f("older than the band", `{"a":1,"t":1500000000}`, 189996400*time.Second, now, "clock_skew")
+	f("ahead of the band", `{"a":1,"t":1800000000}`, time.Hour, now, "clock_skew")
+	f("without a time of its own", `{"a":1}`, time.Hour, now, "clock_skew")
 }
 
 func TestOfANameThatStandsTwiceTheLastCounts(t *testing.T) {
@@ -212,6 +239,26 @@ func TestParserTellsWhatAMappingSees(t *testing.T) {
 	f(`{"a":"x\n","b":{"c":1},"e":2}`, 2, "")
 	f(`{"b":[],"d":null}`, 0, "")
 	f(`{"a":"x"`, 0, normalise.ReasonSyntax)
+}
+
+func TestParserTellsTheTimeThatARecordClaims(t *testing.T) {
+	t.Parallel()
+	c, err := normalise.New([]pipeline.Format{formatOf("time: [{path: t, format: epoch_s}, {path: u, format: iso}]\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := c.Parser("test")
+	f := func(in string, want pipeline.Millis) {
+		t.Helper()
+		if got := p.Claimed([]byte(in)); got != want {
+			t.Errorf("%.40s: got %d, want %d", in, got, want)
+		}
+	}
+	f(`{"t":1500000000}`, 1_500_000_000_000)
+	f(`{"t":"soon","u":"2017-07-14T02:40:00Z"}`, 1_500_000_000_000)
+	f(`{"v":1}`, 0)
+	f(`{"t":1500000000`, 0)
+	f("", 0)
 }
 
 func TestCostlyFormsAreRemembered(t *testing.T) {

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -13,7 +14,7 @@ import (
 )
 
 // TopicFeeds holds how far each Replay got: key = id of the replay, value = records
-// committed. It has one partition.
+// committed, 8 bytes, and the note of Begin. It has one partition.
 const TopicFeeds = "feeds"
 
 // replayChunk is how many records one transaction of a Replay holds.
@@ -29,6 +30,7 @@ type Replay struct {
 	cl   *kgo.Client
 	done int64 // committed
 	open int64 // in the transaction at hand
+	note []byte
 
 	mu     sync.Mutex
 	failed error // first record that could not be produced; set by the client's goroutines
@@ -60,7 +62,7 @@ func NewReplay(ctx context.Context, k Kafka, id string) (*Replay, error) {
 		cl.Close()
 		return nil, fmt.Errorf("replay %s: %w", id, err)
 	}
-	if r.done, err = r.resume(ctx); err != nil {
+	if err := r.resume(ctx); err != nil {
 		cl.Close()
 		return nil, fmt.Errorf("replay %s: %w", id, err)
 	}
@@ -71,34 +73,52 @@ func NewReplay(ctx context.Context, k Kafka, id string) (*Replay, error) {
 // the one at this position, from 0.
 func (r *Replay) Done() int64 { return r.done }
 
+// Note returns what Begin was given, over any number of crashes, nil before Begin.
+func (r *Replay) Note() []byte { return r.note }
+
+// Begin commits a note about the sequence, to be called once before the first Send of a
+// replay that has none. It is not empty and is not changed afterwards.
+func (r *Replay) Begin(ctx context.Context, note []byte) error {
+	if r.note != nil || len(note) == 0 || r.open > 0 {
+		return pipeline.AsStop("replay", errors.New("BUG: a replay begins once, with a note"))
+	}
+	if err := r.cl.BeginTransaction(); err != nil {
+		return fmt.Errorf("replay %s: %w", r.id, err)
+	}
+	r.note = note
+	return r.end(ctx)
+}
+
 // resume reads the newest marker of the replay.
-func (r *Replay) resume(ctx context.Context) (int64, error) {
+func (r *Replay) resume(ctx context.Context) error {
 	adm, err := r.k.admin()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer adm.Close()
 	topic := tp{r.k.Topic(TopicFeeds), 0}
 	ends, err := adm.ListCommittedOffsets(ctx, topic.topic)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	end, err := listed(ends, topic)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	done := int64(0)
 	refused, err := readSpans(ctx, r.k, map[tp]span{topic: {0, end}}, func(_ tp, rec *kgo.Record) error {
 		if string(rec.Key) != r.id {
 			return nil
 		}
-		if len(rec.Value) != 8 {
-			return fmt.Errorf("marker at offset %d has %d bytes, want 8", rec.Offset, len(rec.Value))
+		if len(rec.Value) < 8 {
+			return fmt.Errorf("marker at offset %d has %d bytes, want 8 or more", rec.Offset, len(rec.Value))
 		}
-		done = int64(binary.BigEndian.Uint64(rec.Value))
+		r.done, r.note = int64(binary.BigEndian.Uint64(rec.Value)), nil
+		if len(rec.Value) > 8 {
+			r.note = bytes.Clone(rec.Value[8:])
+		}
 		return nil
 	})
-	return done, errors.Join(err, refused[topic])
+	return errors.Join(err, refused[topic])
 }
 
 // Send adds the next record of the sequence. Key, value and headers must not change until
@@ -138,7 +158,12 @@ func (r *Replay) Commit(ctx context.Context) error {
 	if r.open == 0 {
 		return nil
 	}
-	marker := binary.BigEndian.AppendUint64(nil, uint64(r.done+r.open))
+	return r.end(ctx)
+}
+
+// end commits the open transaction, with the marker of how far it brings the replay.
+func (r *Replay) end(ctx context.Context) error {
+	marker := append(binary.BigEndian.AppendUint64(nil, uint64(r.done+r.open)), r.note...)
 	r.cl.Produce(ctx, &kgo.Record{Topic: r.k.Topic(TopicFeeds), Key: []byte(r.id), Value: marker}, r.produced)
 	err := r.cl.Flush(ctx)
 	r.mu.Lock()

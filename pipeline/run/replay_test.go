@@ -22,6 +22,14 @@ func TestReplayGoesOnWhereItsLastCommitEnded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if try == 0 {
+			if err := rp.Begin(t.Context(), []byte("note")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if string(rp.Note()) != "note" || try == 0 && rp.Done() != 0 {
+			t.Errorf("try %d: note %q, done %d", try, rp.Note(), rp.Done())
+		}
 		sent := 0
 		for i := int(rp.Done()); i < total && sent < 3000*(try+2); i++ {
 			v := []byte(strconv.Itoa(i))
