@@ -170,7 +170,7 @@ func (f upFlags) config(box *inbox) (Config, error) {
 	c.Worker.Name, c.Worker.Lanes = "up", 1
 	c.HTTP.Listen, c.HTTP.EDL, c.Policies = f.opsListen, f.edlListen, f.policies
 	if len(f.replay) > 0 {
-		c.Correlate.Lateness, c.Decide.Idle, c.Decide.Forget = replayBand, replayBand, replayBand
+		c.forReplay()
 	}
 	hook, err := config.SectionOf(fmt.Sprintf("{url: 'http://%s/', internal: true, keys: [{id: up, secret: {env: %s}}]}", box.addr, inboxKey))
 	if err != nil {
@@ -183,9 +183,14 @@ func (f upFlags) config(box *inbox) (Config, error) {
 	return c, nil
 }
 
-// replayBand is for a replay: files are read one after the other, so nothing may count as
-// late, and what is one incident must not depend on which file came first.
-const replayBand = config.Duration(pipeline.MaxLateness)
+// forReplay lifts what bounds work by time: files are read one after the other, and much of
+// a replay may carry one and the same time. So nothing counts as late, what is one incident
+// does not depend on which file came first, and no decision is put off to another minute.
+func (c *Config) forReplay() {
+	all := config.Duration(pipeline.MaxLateness)
+	c.Correlate.Lateness, c.Decide.Idle, c.Decide.Forget = all, all, all
+	c.Decide.MaxEvaluations, c.Decide.MaxPerMinute = 1024, 1024
+}
 
 // inboxKey is the variable through which the webhook connector gets the key of the inbox: a
 // configuration holds references to secrets, never a secret.

@@ -40,6 +40,7 @@ type Broker struct {
 	cluster *kfake.Cluster
 	lock    *os.File // nil when everything is in memory
 	life    uint64   // see lives.go
+	commits *commits // nil when everything is in memory
 }
 
 // Start starts a broker and returns when it accepts connections. The data that Dir holds
@@ -64,7 +65,11 @@ func Start(cfg Config) (*Broker, error) {
 		if b.life, err = beginLife(lock); err != nil {
 			return nil, errors.Join(err, b.unlock())
 		}
-		opts = append(opts, kfake.DataDir(filepath.Join(cfg.Dir, "log")))
+		data := filepath.Join(cfg.Dir, "log")
+		if b.commits, err = openCommits(cfg.Dir, data, !cfg.NoSync); err != nil {
+			return nil, errors.Join(err, b.unlock())
+		}
+		opts = append(opts, kfake.DataDir(data))
 		if !cfg.NoSync {
 			opts = append(opts, kfake.SyncWrites())
 		}
@@ -75,6 +80,9 @@ func Start(cfg Config) (*Broker, error) {
 	}
 	suffixTransactions(cluster, b.life)
 	stampAppendTime(cluster)
+	if b.commits != nil {
+		b.commits.watch(cluster)
+	}
 	b.cluster = cluster
 	return b, nil
 }
@@ -91,7 +99,7 @@ func (b *Broker) Close() error {
 	b.cluster.Close()
 	var err error
 	if b.lock != nil {
-		err = noteLife(b.lock, b.life, lifeEnded)
+		err = errors.Join(b.commits.close(), noteLife(b.lock, b.life, lifeEnded))
 	}
 	return errors.Join(err, b.unlock())
 }

@@ -3,28 +3,43 @@ package broker
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-func client(t *testing.T, b *Broker, opts ...kgo.Opt) *kgo.Client {
+func client(t *testing.T, b *tested, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(b.Addr())}, opts...)...)
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(b.Addr()), kgo.MetadataMinAge(10 * time.Millisecond), kgo.FetchMaxWait(50 * time.Millisecond)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cl.Close)
+	b.clients = append(b.clients, cl)
 	return cl
 }
 
-func start(t *testing.T, cfg Config) *Broker {
+// tested is a broker that closes its clients first: one whose broker is gone takes a second.
+type tested struct {
+	*Broker
+	clients []*kgo.Client
+}
+
+func (b *tested) Close() error {
+	for _, cl := range b.clients {
+		cl.Close()
+	}
+	return b.Broker.Close()
+}
+
+func start(t *testing.T, cfg Config) *tested {
 	t.Helper()
 	b, err := Start(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return &tested{Broker: b}
 }
 
 func TestRecordsAreThereAgainAfterARestart(t *testing.T) {

@@ -22,7 +22,7 @@ func crash(t *testing.T, dir string) string {
 }
 
 // committed returns the values that a reader of committed records sees, up to the end.
-func committed(t *testing.T, b *Broker, topic string) []string {
+func committed(t *testing.T, b *tested, topic string) []string {
 	t.Helper()
 	cl := client(t, b, kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))
 	ends, err := kadm.NewClient(cl).ListCommittedOffsets(t.Context(), topic)
@@ -47,7 +47,7 @@ func committed(t *testing.T, b *Broker, topic string) []string {
 
 // transact produces a value in a transaction of the given id and ends it unless it is to be
 // left open.
-func transact(t *testing.T, b *Broker, id, value string, end bool) {
+func transact(t *testing.T, b *tested, id, value string, end bool) {
 	t.Helper()
 	cl := client(t, b, kgo.TransactionalID(id), kgo.DefaultProduceTopic("events"))
 	if err := cl.BeginTransaction(); err != nil {
@@ -69,7 +69,7 @@ func transact(t *testing.T, b *Broker, id, value string, end bool) {
 func TestOpenTransactionStaysAbortedOverSeveralCrashes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	b := start(t, Config{Dir: dir})
+	b := start(t, Config{Dir: dir, NoSync: true})
 	if _, err := kadm.NewClient(client(t, b)).CreateTopic(t.Context(), 1, 1, nil, "events"); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestOpenTransactionStaysAbortedOverSeveralCrashes(t *testing.T) {
 		dir = crash(t, dir)
 		crashed := b
 		t.Cleanup(func() { _ = crashed.Close() })
-		b = start(t, Config{Dir: dir})
+		b = start(t, Config{Dir: dir, NoSync: true})
 		if got := committed(t, b, "events"); !slices.Equal(got, want) {
 			t.Errorf("after crash %s: got %v, want %v", n, got, want)
 		}
@@ -90,7 +90,7 @@ func TestOpenTransactionStaysAbortedOverSeveralCrashes(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	b = start(t, Config{Dir: dir})
+	b = start(t, Config{Dir: dir, NoSync: true})
 	defer b.Close()
 	if got := committed(t, b, "events"); !slices.Equal(got, append(want, "last")) {
 		t.Errorf("after an orderly end: got %v, want %v", got, append(want, "last"))
@@ -102,7 +102,7 @@ func TestOnlyACrashBeginsANewLife(t *testing.T) {
 	dir := t.TempDir()
 	f := func(crashed bool, want uint64) {
 		t.Helper()
-		b := start(t, Config{Dir: dir})
+		b := start(t, Config{Dir: dir, NoSync: true})
 		if b.life != want {
 			t.Errorf("got life %d, want %d", b.life, want)
 		}
