@@ -15,13 +15,20 @@ type Decision struct {
 	Playbook    PlaybookRef `json:"playbook"`
 	Reasons     []Reason    `json:"reasons"`
 	Steps       []Step      `json:"steps"`
-	Added       uint16      `json:"added"`           // steps new against what was wanted before
-	Removed     uint16      `json:"removed"`         // steps no longer wanted
-	Denied      uint16      `json:"denied"`          // steps that guard or caps refused
-	InputDigest string      `json:"input_digest"`    // SHA-256 of the policy input, hexadecimal
-	Error       string      `json:"error,omitempty"` // why the fallback was taken
+	Added       uint16      `json:"added"`             // steps new against what was wanted before
+	Removed     uint16      `json:"removed"`           // steps no longer wanted
+	Denied      uint16      `json:"denied"`            // steps that guard or caps refused
+	InputDigest string      `json:"input_digest"`      // SHA-256 of the policy input, hexadecimal
+	Context     *ContextUse `json:"context,omitempty"` // what was looked up in; nil: nothing was loaded
+	Error       string      `json:"error,omitempty"`   // why the fallback was taken
 	WakeAt      Millis      `json:"wake_at,omitempty"`
 	Close       string      `json:"close,omitempty"`
+}
+
+// ContextUse names the revision of the context that a decision looked things up in.
+type ContextUse struct {
+	Revision string `json:"revision"`
+	Age      int64  `json:"age_s"` // seconds from the load of its oldest source to the decision, in event time
 }
 
 // PlaybookRef names the playbook that decided.

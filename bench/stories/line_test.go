@@ -9,6 +9,7 @@ import (
 	"github.com/riposte-sec/riposte/pipeline/correlate"
 	"github.com/riposte-sec/riposte/pipeline/decide"
 	"github.com/riposte-sec/riposte/pipeline/dedupe"
+	"github.com/riposte-sec/riposte/pipeline/inventory/inventorytest"
 	"github.com/riposte-sec/riposte/pipeline/match"
 	"github.com/riposte-sec/riposte/pipeline/normalise"
 	"github.com/riposte-sec/riposte/policies"
@@ -25,6 +26,7 @@ type line struct {
 	decide    *decide.Stage
 	offsets   map[string]int64 // of our topics
 	now       pipeline.Millis
+	known     pipeline.Context
 
 	counts    pipeline.Counts // of ingest
 	signals   []pipeline.Signal
@@ -38,6 +40,9 @@ func newLine(tb testing.TB) *line {
 		tb: tb, ingest: map[string][]pipeline.Stage{}, raw: map[string]*pipeline.Batch{}, offsets: map[string]int64{},
 		incidents: map[pipeline.ID]pipeline.Incident{}, intents: map[pipeline.ID]pipeline.Intent{},
 	}
+	org := sample.Default()
+	org.Start = start
+	l.known = inventorytest.Sample(tb, "acme", org)
 	rules, err := match.Load(policies.Detections(), match.Options{})
 	l.must(err)
 	data, err := policies.Data(policies.Detections())
@@ -123,6 +128,7 @@ func (l *line) record(r *sample.Record) {
 	l.now = pipeline.MillisOf(r.At)
 	b := l.raw[r.Source]
 	b.Reset()
+	b.Context = l.known
 	b.Topic = pipeline.TopicRawPrefix + r.Source
 	b.In = append(b.In, l.next(b.Topic, r.Key, r.Value, r.Headers))
 	for _, s := range l.ingest[r.Source] {
@@ -179,7 +185,7 @@ func (l *line) note(value []byte) {
 // step lets a stage process one record and passes on what comes out.
 func (l *line) step(s pipeline.Stateful, m *pipeline.Message) {
 	l.tb.Helper()
-	b := &pipeline.Batch{Topic: m.Topic, Tenant: "acme", In: []pipeline.Record{l.next(m.Topic, m.Key, m.Value, m.Headers)}}
+	b := &pipeline.Batch{Topic: m.Topic, Tenant: "acme", Context: l.known, In: []pipeline.Record{l.next(m.Topic, m.Key, m.Value, m.Headers)}}
 	l.must(s.Process(l.tb.Context(), b))
 	s.Commit()
 	for _, r := range b.Rejects {

@@ -12,10 +12,13 @@ import (
 	"github.com/riposte-sec/riposte/sources/sample"
 )
 
+// start is when the sample traffic of these tests begins.
+var start = time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
+
 func traffic(tb testing.TB, change func(*sample.Config)) *sample.Generator {
 	tb.Helper()
 	cfg := sample.Default()
-	cfg.Start = time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
+	cfg.Start = start
 	change(&cfg)
 	g, err := sample.New(cfg)
 	if err != nil {

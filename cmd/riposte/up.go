@@ -204,7 +204,7 @@ func (a *app) play(ctx context.Context, s *stack, p *running, f upFlags, say fun
 	go func() { ended <- p.worker.Run(work) }()
 
 	fed := make(chan error, 1)
-	go func() { fed <- a.feedUp(work, s.kafka(), f) }()
+	go func() { fed <- a.feedUp(work, s.kafka(), defaultConfig().Tenant, f) }()
 
 	watch := newWatch(a, s.store, p.worker, s.dsn())
 	var result account
@@ -225,7 +225,7 @@ func (a *app) play(ctx context.Context, s *stack, p *running, f upFlags, say fun
 }
 
 // feedUp brings in the files of --replay, or sample traffic without end, or nothing.
-func (a *app) feedUp(ctx context.Context, k run.Kafka, f upFlags) error {
+func (a *app) feedUp(ctx context.Context, k run.Kafka, tenant string, f upFlags) error {
 	switch {
 	case len(f.replay) > 0:
 		_, err := a.replayFiles(ctx, k, f.replay)
@@ -233,5 +233,9 @@ func (a *app) feedUp(ctx context.Context, k run.Kafka, f upFlags) error {
 	case f.noSample:
 		return nil
 	}
-	return playSample(ctx, k, f.rate, f.seed)
+	cfg := sampleConfig(f.rate, f.seed)
+	if err := loadSample(ctx, k, tenant, cfg); err != nil {
+		return fmt.Errorf("sample context: %w", err)
+	}
+	return playSample(ctx, k, cfg)
 }

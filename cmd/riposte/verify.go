@@ -13,6 +13,7 @@ import (
 	"github.com/riposte-sec/riposte/bench/replay"
 	"github.com/riposte-sec/riposte/cmd/assembly"
 	"github.com/riposte-sec/riposte/pipeline"
+	"github.com/riposte-sec/riposte/pipeline/inventory"
 	"github.com/riposte-sec/riposte/pipeline/run"
 )
 
@@ -32,7 +33,7 @@ func (a *app) replayCommand() *cobra.Command {
 		Short: "replay a raw log and verify that the decisions are the same, byte by byte",
 		Long: `replay reads the raw topics as they lie in Kafka and runs them through ingest,
 correlate and decide with other numbers of lanes, other batch sizes and crashes
-between, each time on a broker in memory. Signals, facts, decisions and intents must
+between, each time on a broker in memory, with the context as it is now. Signals, facts, decisions and intents must
 be equal byte by byte; exit code 1 says that they are not, and which record differs.
 Nothing is written to your Kafka, and no response is carried out.`,
 		Example: `  riposte replay --verify --brokers 127.0.0.1:9092
@@ -71,7 +72,11 @@ func (a *app) verify(ctx context.Context, f replayFlags) error {
 	if err != nil {
 		return err
 	}
-	stages, err := a.verifyStages(ctx, partitions)
+	known, err := readContext(ctx, k, func(err error) { fmt.Fprintf(a.stderr, "passed over: %v\n", err) })
+	if err != nil {
+		return err
+	}
+	stages, err := a.verifyStages(ctx, partitions, known)
 	if err != nil {
 		return err
 	}
@@ -129,7 +134,7 @@ func readLog(ctx context.Context, k run.Kafka, f replayFlags) ([]replay.Record, 
 }
 
 // verifyStages are the stages without effects.
-func (a *app) verifyStages(ctx context.Context, partitions int32) ([]run.LaneConfig, error) {
+func (a *app) verifyStages(ctx context.Context, partitions int32, known *inventory.Builder) ([]run.LaneConfig, error) {
 	cfg, err := a.loadConfig()
 	if err != nil {
 		return nil, err
@@ -144,5 +149,6 @@ func (a *app) verifyStages(ctx context.Context, partitions int32) ([]run.LaneCon
 		return nil, failWith(exitConfig, err)
 	}
 	wc := workerConfig(parts, r)
+	wc.Context = known.Context
 	return assembly.Templates(ctx, wc)
 }

@@ -20,7 +20,7 @@ type mark struct {
 	appended pipeline.Millis // of the signal's record; only ever told in headers
 	id       pipeline.ID
 	event    pipeline.ID
-	num      int64  // of sums: thousandths
+	num      int64  // of sums: thousandths; of risk: how important the entity is, in thousandths, 0 is 1000
 	value    string // of counts of values and first_seen
 	step     uint16 // which of the correlation's rules
 	note     *note
@@ -197,7 +197,9 @@ func (m *mark) read(c *Correlation, sig *pipeline.Signal) (ok bool) {
 			return false
 		}
 		m.num = thousandths(v)
-	case Single, EventCount, Temporal, TemporalOrdered, Absence, Risk:
+	case Risk:
+		m.num = thousandths(importance(sig.Fields))
+	case Single, EventCount, Temporal, TemporalOrdered, Absence:
 	}
 	return true
 }

@@ -214,10 +214,18 @@ func (s *Set) Consumers() []pipeline.Consumer {
 			if s.byID[r] != nil {
 				continue
 			}
-			out = append(out, pipeline.Consumer{Step: c.ID, Rule: r, Group: c.paths(c.GroupBy, r), Fields: c.paths(c.Fields, r)})
+			out = append(out, pipeline.Consumer{Step: c.ID, Rule: r, Group: c.paths(c.GroupBy, r), Fields: c.reads(r)})
 		}
 	}
 	return out
+}
+
+// reads returns the paths of the values that c wants with the signals of rule.
+func (c *Correlation) reads(rule string) []string {
+	if c.Type == Risk {
+		return []string{fieldCriticality, fieldPrivileged}
+	}
+	return c.paths(c.Fields, rule)
 }
 
 func (c *Correlation) paths(names []string, rule string) []string {

@@ -199,6 +199,9 @@ func (w *riskWindow) score(ms []mark) (float64, int) {
 		if !ok {
 			weight = defaultWeight
 		}
+		if m.num > 0 {
+			weight *= float64(m.num) / 1000
+		}
 		total += weight * factor[m.step] * math.Exp2(-float64(now-m.at)/half)
 		factor[m.step] /= 2
 		for _, t := range m.note.tactics {

@@ -78,6 +78,7 @@ func (s *Stage) consult(ctx context.Context, inc *incident) (*document, error) {
 	*d = pipeline.Decision{
 		ID: d.ID, Mode: s.decisionMode(), Bundle: s.parts.Decide.Revision(), Guard: s.parts.Guard.Revision(),
 		Engine: s.parts.Decide.Engine(), InputDigest: digest, Playbook: d.Playbook, Steps: d.Steps,
+		Context: s.contextUse(inc.Now),
 	}
 	out, err := s.parts.Decide.Eval(ctx, in)
 	if ctx.Err() != nil {

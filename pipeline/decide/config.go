@@ -1,7 +1,6 @@
 package decide
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -45,7 +44,7 @@ type Config struct {
 	Partitions int `yaml:"partitions"`
 	// Never lists what no response may touch, Ask what none may touch without a person: an
 	// address or prefix, or "<kind>:<value>" of an entity, "domain:" also covers names below
-	// it. The engine's own list (loopback, private and link-local networks, multicast, ...)
+	// it, or "class:<class>" of assets that the context knows. The engine's own list (loopback, private and link-local networks, multicast, ...)
 	// holds beside Never always.
 	Never []string `yaml:"never"`
 	Ask   []string `yaml:"ask"`
@@ -108,8 +107,4 @@ type Parts struct {
 	Guard  Policy // of DocumentGuard
 	// Connectors are the actions that each connector offers, by the connector's name.
 	Connectors map[string][]pipeline.ActionSpec
-	// Lookup returns what the organisation knows about an entity: an object with the members
-	// asset, identity, ti and vulns, each optional, or nil. The answer must depend on the
-	// context revision alone. Nil knows nothing.
-	Lookup func(tenant, kind, value string) json.RawMessage
 }

@@ -79,6 +79,7 @@ type world struct {
 	cfg    decide.Config
 	parts  decide.Parts
 	stage  *decide.Stage
+	known  pipeline.Context
 	offset int64
 	seq    uint32
 	log    []pipeline.Record  // of the facts topic, ours included
@@ -138,7 +139,7 @@ func (w *world) tell(facts ...pipeline.Fact) {
 
 func (w *world) feed(in ...pipeline.Record) {
 	w.tb.Helper()
-	w.last = pipeline.Batch{Topic: pipeline.TopicFacts, Tenant: "t", In: in}
+	w.last = pipeline.Batch{Topic: pipeline.TopicFacts, Tenant: "t", In: in, Context: w.known}
 	if err := w.stage.Process(w.tb.Context(), &w.last); err != nil {
 		w.tb.Fatalf("Process: %v", err)
 	}
@@ -156,7 +157,7 @@ func (w *world) commit() {
 // tick lets time pass and feeds the timer facts back.
 func (w *world) tick(now pipeline.Millis) {
 	w.tb.Helper()
-	w.last = pipeline.Batch{Topic: pipeline.TopicFacts, Tenant: "t"}
+	w.last = pipeline.Batch{Topic: pipeline.TopicFacts, Tenant: "t", Context: w.known}
 	if err := w.stage.Tick(w.tb.Context(), now, &w.last); err != nil {
 		w.tb.Fatalf("Tick: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/riposte-sec/riposte/pipeline"
 )
@@ -26,6 +27,18 @@ type input struct {
 	Steps    map[string]inputStep `json:"steps"`
 	Facts    inputFacts           `json:"facts"`
 	History  inputHistory         `json:"history"`
+	Context  *inputContext        `json:"context,omitempty"`
+}
+
+// inputContext says where what is known of the entities comes from, and how old it is.
+type inputContext struct {
+	pipeline.ContextUse
+	Topics map[string]inputTopic `json:"topics"` // assets, identities, vulnerabilities, indicators
+}
+
+type inputTopic struct {
+	Entries int   `json:"entries"`
+	Age     int64 `json:"age_s"`
 }
 
 type inputIncident struct {
@@ -62,12 +75,12 @@ type inputEntity struct {
 	inventory
 }
 
-// inventory are the members that Parts.Lookup may give.
+// inventory is what is known of an entity.
 type inventory struct {
-	Asset    json.RawMessage `json:"asset,omitempty"`
-	Identity json.RawMessage `json:"identity,omitempty"`
-	TI       json.RawMessage `json:"ti,omitempty"`
-	Vulns    json.RawMessage `json:"vulns,omitempty"`
+	Asset    *pipeline.Asset       `json:"asset,omitempty"`
+	Identity *pipeline.Identity    `json:"identity,omitempty"`
+	TI       []*pipeline.Indicator `json:"ti,omitempty"` // the surest first
+	Vulns    *pipeline.Exposure    `json:"vulns,omitempty"`
 }
 
 type inputStep struct {
@@ -107,9 +120,10 @@ func (s *Stage) input(inc *incident) ([]byte, string, error) {
 		Alerts: inc.standing(), Entities: []inputEntity{}, Steps: map[string]inputStep{},
 		Facts:   inputFacts{Approvals: []string{}, Dispositions: []string{}},
 		History: inputHistory{PriorIncidents: inc.Prior.Count, PriorActions: inc.Prior.Actions},
+		Context: s.context(inc.Now),
 	}
 	for i := range in.Entities {
-		doc.Entities = append(doc.Entities, s.entity(in.Tenant, i, in.Entities[i]))
+		doc.Entities = append(doc.Entities, s.entity(inc, i))
 	}
 	for i := range inc.Steps {
 		st := &inc.Steps[i]
@@ -178,9 +192,10 @@ func (s *Stage) trust(source string) string {
 // reference returns the name of the n-th entity (from 0) in policies.
 func reference(n int) string { return "e:" + strconv.Itoa(n+1) }
 
-func (s *Stage) entity(tenant string, n int, e pipeline.EntityValue) inputEntity {
+func (s *Stage) entity(inc *incident, n int) inputEntity {
+	e := inc.Incident.Entities[n]
 	out := inputEntity{Ref: reference(n), Kind: e.Kind, Value: e.Value, Role: e.Role, Origin: origin(e)}
-	out.inventory = s.lookup(tenant, e)
+	out.inventory = s.lookup(inc, e)
 	return out
 }
 
@@ -191,13 +206,33 @@ func origin(e pipeline.EntityValue) string {
 	return "sensor"
 }
 
-// lookup asks the inventory. An answer that is not the promised object tells nothing.
-func (s *Stage) lookup(tenant string, e pipeline.EntityValue) (out inventory) {
-	if s.parts.Lookup == nil {
-		return out
-	}
-	if raw := s.parts.Lookup(tenant, e.Kind, e.Value); raw != nil && json.Unmarshal(raw, &out) != nil {
+// lookup returns what is known of an entity at the incident's time.
+func (s *Stage) lookup(inc *incident, e pipeline.EntityValue) inventory {
+	if s.known == nil {
 		return inventory{}
+	}
+	var k pipeline.Known
+	s.known.Look(&k, inc.Incident.Tenant, pipeline.EntityKindOf(e.Kind), e.Value, inc.Now)
+	return inventory{Asset: k.Asset, Identity: k.Identity, TI: k.Indicators, Vulns: k.Exposure}
+}
+
+// contextUse names what is looked up in, nil if nothing is loaded.
+func (s *Stage) contextUse(now pipeline.Millis) *pipeline.ContextUse {
+	if s.known == nil {
+		return nil
+	}
+	ref := s.known.Ref()
+	return &pipeline.ContextUse{Revision: ref.Revision, Age: pipeline.Age(now, ref.AsOf)}
+}
+
+func (s *Stage) context(now pipeline.Millis) *inputContext {
+	use := s.contextUse(now)
+	if use == nil {
+		return nil
+	}
+	out := &inputContext{ContextUse: *use, Topics: map[string]inputTopic{}}
+	for _, t := range s.known.Ref().Topics {
+		out.Topics[strings.TrimPrefix(t.Topic, "context.")] = inputTopic{Entries: t.Entries, Age: pipeline.Age(now, t.AsOf)}
 	}
 	return out
 }
@@ -216,6 +251,8 @@ type guardInput struct {
 	} `json:"calendar"`
 	Approvals []string `json:"approvals"`
 	Age       guardAge `json:"age"`
+	// Context says how old what is known of the target is.
+	Context *pipeline.ContextUse `json:"context,omitempty"`
 }
 
 type guardIntent struct {
@@ -256,10 +293,11 @@ func (s *Stage) guardInput(inc *incident, st *step, in *pipeline.Intent, spec *p
 		Alert:   guardAlert{Trust: trustSpoofable, Sources: s.sources(&inc.Incident), Rules: inc.Incident.Rules},
 		Budgets: []guardBudget{b},
 		Age:     guardAge{Alert: int64((inc.Now - inc.Incident.Triggered) / 1000)},
+		Context: s.contextUse(inc.Now),
 	}
 	doc.Calendar.Freeze = s.cfg.Freeze
 	doc.Intent.Target.Origin = origin(inc.entity(in.Target))
-	doc.Intent.Target.inventory = s.lookup(inc.Incident.Tenant, in.Target)
+	doc.Intent.Target.inventory = s.lookup(inc, in.Target)
 	for _, src := range doc.Alert.Sources {
 		if src.Trust == trustAuthenticated {
 			doc.Alert.Trust = trustAuthenticated

@@ -13,7 +13,7 @@ import (
 // is returned only when the evaluation was interrupted.
 func (p *pass) judge(st *step, in *pipeline.Intent, spec *pipeline.ActionSpec) error {
 	s, inc := p.stage, p.inc
-	hits := s.protect.hits(in.Effect, in.Target)
+	hits := s.protect.hits(in.Effect, in.Target, s.lookup(inc, in.Target).Asset)
 	spent := s.spent(inc, in)
 	if st.Counted {
 		spent.Used = min(spent.Used, max(spent.Cap-1, 0)) // it was counted itself

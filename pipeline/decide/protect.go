@@ -23,6 +23,9 @@ type protectRule struct {
 	value  string
 }
 
+// kindClass is the kind of rules about the class of an asset.
+const kindClass = "class"
+
 // hit is a rule that a target matches, as the guard's input shows it.
 type hit struct {
 	List  string `json:"list"`
@@ -89,15 +92,18 @@ func parseRule(text string) (protectRule, error) {
 		return protectRule{prefix: netip.PrefixFrom(addr, addr.BitLen())}, nil
 	}
 	kind, value, ok := strings.Cut(text, ":")
+	if kind == kindClass && value != "" {
+		return protectRule{kind: kind, value: strings.ToLower(value)}, nil
+	}
 	if !ok || value == "" || pipeline.EntityKindOf(kind) == pipeline.EntityNone {
-		return protectRule{}, fmt.Errorf("%q is neither an address, a prefix nor <kind>:<value>", text)
+		return protectRule{}, fmt.Errorf("%q is neither an address, a prefix, <kind>:<value> nor class:<class>", text)
 	}
 	return protectRule{kind: kind, value: strings.ToLower(value)}, nil
 }
 
 // hits returns the rules that target matches, those that deny first. Reading and notifying
-// touch nothing.
-func (p *protection) hits(effect pipeline.Effect, target pipeline.EntityValue) []hit {
+// touch nothing. asset is what is known of the target, nil if nothing is.
+func (p *protection) hits(effect pipeline.Effect, target pipeline.EntityValue, asset *pipeline.Asset) []hit {
 	out := []hit{}
 	if !effect.Containing() {
 		return out
@@ -110,7 +116,7 @@ func (p *protection) hits(effect pipeline.Effect, target pipeline.EntityValue) [
 	for _, level := range []string{"never", "ask"} {
 		for i := range p.rules {
 			r := &p.rules[i]
-			if r.level == level && r.matches(target, addr, isAddr) && !p.allowed(r, addr) {
+			if r.level == level && r.matches(target, asset, addr, isAddr) && !p.allowed(r, addr) {
 				out = append(out, hit{r.name, level})
 			}
 		}
@@ -118,7 +124,10 @@ func (p *protection) hits(effect pipeline.Effect, target pipeline.EntityValue) [
 	return out
 }
 
-func (r *protectRule) matches(target pipeline.EntityValue, addr netip.Addr, isAddr bool) bool {
+func (r *protectRule) matches(target pipeline.EntityValue, asset *pipeline.Asset, addr netip.Addr, isAddr bool) bool {
+	if r.kind == kindClass {
+		return asset != nil && strings.EqualFold(asset.Class, r.value)
+	}
 	if r.prefix.IsValid() {
 		return isAddr && r.prefix.Contains(addr.Unmap())
 	}

@@ -38,6 +38,7 @@ type Stage struct {
 	clock     *journal.Table[logTime]  // one row
 	due       journal.Schedule         // keys of incidents by their next timer
 	ends      journal.Schedule         // keys of incidents by when they are forgotten
+	known     pipeline.Context         // of the batch at hand
 	indexed   bool                     // due and ends hold every incident
 }
 
@@ -75,6 +76,7 @@ func New(cfg Config, parts Parts) (*Stage, error) {
 // time, so that a timer takes effect before the first record that was appended at its time
 // or later: its place is a matter of the log alone, however far behind the stage is.
 func (s *Stage) Process(ctx context.Context, b *pipeline.Batch) error {
+	s.known = b.Context
 	for i := range b.In {
 		r := &b.In[i]
 		b.Counts.In++
@@ -149,6 +151,7 @@ func decodeFact(value []byte) (*pipeline.Fact, error) {
 // alone, which may be the clock of another machine than the broker's, it emits the timer
 // fact and nothing else: that record makes the timer fire, where it lies in the log.
 func (s *Stage) Tick(ctx context.Context, now pipeline.Millis, b *pipeline.Batch) error {
+	s.known = b.Context
 	if err := s.elapse(ctx, b); err != nil {
 		return err
 	}

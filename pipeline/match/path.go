@@ -12,7 +12,8 @@ import (
 
 // CheckPath reports whether path names something that an event can have: an OCSF path of
 // the closed list, "unmapped." and a path into the vendor's object, "entity.<kind>", "e:1",
-// "source" or "class_uid".
+// "source" or "class_uid"; for the fields of correlations also what is known of the entities
+// that they group by, "context.criticality" and "context.privileged".
 func CheckPath(path string) error {
 	if kind, ok := strings.CutPrefix(path, "entity."); ok {
 		if pipeline.EntityKindOf(kind) == pipeline.EntityNone {
@@ -21,6 +22,9 @@ func CheckPath(path string) error {
 		return nil
 	}
 	if rest, ok := strings.CutPrefix(path, "unmapped."); ok && rest != "" {
+		return nil
+	}
+	if path == pathCriticality || path == pathPrivileged {
 		return nil
 	}
 	if _, ok := pipeline.FieldOf(path); ok || path == "e:1" || path == "source" || path == "class_uid" {

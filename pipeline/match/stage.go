@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/riposte-sec/riposte/pipeline"
 )
@@ -37,6 +38,7 @@ type Stage struct {
 	hits      []int
 	buf       []byte
 	flags     []string
+	join      joiner
 }
 
 var _ pipeline.Stage = (*Stage)(nil)
@@ -47,6 +49,7 @@ func New(cfg Config) (*Stage, error) {
 		return nil, errors.New("match: Rules and Matcher are required")
 	}
 	s := &Stage{cfg: cfg, consumers: make([][]pipeline.Consumer, len(cfg.Rules.Detections))}
+	s.join.uses = usesOf(cfg.Rules.modules)
 	for _, c := range cfg.Consumers {
 		i := slices.IndexFunc(cfg.Rules.Detections, func(d Detection) bool { return d.ID == c.Rule })
 		if i < 0 {
@@ -79,6 +82,9 @@ func (s *Stage) Process(ctx context.Context, b *pipeline.Batch) error {
 		}
 		s.stats.Events++
 		s.buf = e.AppendJSON(s.buf[:0])
+		if b.Context != nil && s.join.uses.any() {
+			s.buf = s.join.join(s.buf, b.Context, e)
+		}
 		hits, err := s.cfg.Matcher.Match(ctx, s.buf, s.hits[:0])
 		s.hits = hits
 		if err != nil && ctx.Err() != nil {
@@ -143,7 +149,13 @@ func (s *Stage) emit(b *pipeline.Batch, e *pipeline.Event, sig pipeline.Signal, 
 		sig.Group = append(sig.Group, v)
 	}
 	for _, p := range fields {
-		if v, ok := lookup(e, p); ok {
+		v, ok := "", false
+		if strings.HasPrefix(p, known+".") {
+			v, ok = s.join.knownOf(b.Context, e, p, sig.Group)
+		} else {
+			v, ok = lookup(e, p)
+		}
+		if ok {
 			if sig.Fields == nil {
 				sig.Fields = make(map[string]string, len(fields))
 			}

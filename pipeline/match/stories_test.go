@@ -11,6 +11,7 @@ import (
 
 	"github.com/riposte-sec/riposte/internal/sharedata"
 	"github.com/riposte-sec/riposte/pipeline"
+	"github.com/riposte-sec/riposte/pipeline/inventory/inventorytest"
 	"github.com/riposte-sec/riposte/pipeline/normalise"
 	"github.com/riposte-sec/riposte/sources/all"
 	"github.com/riposte-sec/riposte/sources/file"
@@ -27,6 +28,7 @@ type sampled struct {
 	events      map[string]map[pipeline.ID]bool // by source
 	rejects     map[string]uint64               // by source
 	signals     []pipeline.Signal
+	known       pipeline.Context
 	recorded    bool // not sample traffic: no demo mark, any class, old times
 }
 
@@ -49,6 +51,9 @@ func newSampled(t *testing.T) *sampled {
 		t: t, rules: rules, match: st, normalisers: map[string]pipeline.Stage{}, batches: map[string]*pipeline.Batch{},
 		events: map[string]map[pipeline.ID]bool{}, rejects: map[string]uint64{},
 	}
+	cfg := sample.Default()
+	cfg.Start = sampleStart
+	p.known = inventorytest.Sample(t, "acme", cfg)
 	for _, src := range sample.Sources() {
 		p.normalisers[src] = formats.Stage(src)
 		p.batches[src] = &pipeline.Batch{Topic: pipeline.TopicRawPrefix + src, Tenant: "acme"}
@@ -75,6 +80,7 @@ func (p *sampled) run(g *sample.Generator) {
 func (p *sampled) flush(src string) {
 	p.t.Helper()
 	b := p.batches[src]
+	b.Context = p.known
 	if err := p.normalisers[src].Process(p.t.Context(), b); err != nil {
 		p.t.Fatal(err)
 	}
@@ -122,10 +128,13 @@ func about(s *pipeline.Signal, kind, value string) bool {
 	return slices.ContainsFunc(s.Entities, func(e pipeline.EntityValue) bool { return e.Kind == kind && e.Value == value })
 }
 
+// sampleStart is when the sample traffic of these tests begins.
+var sampleStart = time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
+
 func sampleTraffic(t *testing.T, change func(*sample.Config)) *sample.Generator {
 	t.Helper()
 	cfg := sample.Default()
-	cfg.Start = time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
+	cfg.Start = sampleStart
 	change(&cfg)
 	g, err := sample.New(cfg)
 	if err != nil {

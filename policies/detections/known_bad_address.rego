@@ -1,9 +1,8 @@
 # METADATA
 # title: Contact with a known-bad address
 # description: >-
-#   A device of the organisation talks to an address on the list of bad addresses
-#   (data/addresses.json). The list that is shipped holds addresses of the sample traffic
-#   alone; put your own intelligence there.
+#   A device of the organisation talks to an address that threat intelligence knows as bad
+#   with a confidence of at least 50 (riposte context load, see docs/context.md).
 # custom:
 #   id: known_bad_address
 #   severity: high
@@ -18,5 +17,7 @@ package riposte.detect.known_bad_address
 
 match if {
 	input.class_uid in {4001, 4002}
-	data.lists.bad_addresses[input.dst_endpoint.ip]
+	some i in input.context.indicators
+	i.value == input.dst_endpoint.ip
+	i.confidence >= 50
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/riposte-sec/riposte/pipeline"
 )
 
-// commandServers are the addresses that the beacons call. They are in the list of bad
-// addresses that the shipped policies carry (policies/detections/data).
+// commandServers are the addresses that the beacons call. They are among the indicators of
+// [Context].
 var commandServers = []string{
 	"203.0.113.17", "203.0.113.42", "203.0.113.66", "203.0.113.91", "203.0.113.118", "203.0.113.140", "203.0.113.173", "203.0.113.209",
 }
