@@ -71,7 +71,7 @@ Start with:
 	})
 	root.Args = noSuchCommand
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
-	root.AddCommand(a.upCommand(), a.runCommand(), a.feedCommand(), a.checkCommand(), a.reportCommand(),
+	root.AddCommand(a.upCommand(), a.runCommand(), a.feedCommand(), a.checkCommand(), a.testCommand(), a.reportCommand(),
 		a.rejectsCommand(), a.contextCommand(), a.replayCommand(), a.depsCommand(), a.versionCommand())
 	completionExamples(root)
 	return root

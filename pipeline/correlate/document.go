@@ -80,20 +80,20 @@ type Correlation struct {
 
 // document is the YAML form.
 type document struct {
-	Title          string    `yaml:"title"`
-	ID             string    `yaml:"id"`
-	Name           string    `yaml:"name"`
-	Status         string    `yaml:"status"`
-	Description    string    `yaml:"description"`
-	Author         string    `yaml:"author"`
-	References     []string  `yaml:"references"`
-	Date           string    `yaml:"date"`
-	Modified       string    `yaml:"modified"`
-	Taxonomy       string    `yaml:"taxonomy"`
-	Tags           []string  `yaml:"tags"`
-	FalsePositives []string  `yaml:"falsepositives"`
-	Level          string    `yaml:"level"`
-	Correlation    yaml.Node `yaml:"correlation"`
+	Title          string     `yaml:"title"`
+	ID             string     `yaml:"id"`
+	Name           string     `yaml:"name"`
+	Status         string     `yaml:"status"`
+	Description    string     `yaml:"description"`
+	Author         string     `yaml:"author"`
+	References     []string   `yaml:"references"`
+	Date           string     `yaml:"date"`
+	Modified       string     `yaml:"modified"`
+	Taxonomy       string     `yaml:"taxonomy"`
+	Tags           []string   `yaml:"tags"`
+	FalsePositives stringList `yaml:"falsepositives"`
+	Level          string     `yaml:"level"`
+	Correlation    yaml.Node  `yaml:"correlation"`
 }
 
 type body struct {

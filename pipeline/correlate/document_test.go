@@ -51,6 +51,8 @@ func TestWrongDocumentIsRefusedWithFileAndLine(t *testing.T) {
 	f("no field", "type: event_count", "type: value_count", "value_count: field is required")
 	f("expression for a count", "condition:\n    gte: 3", "condition: a and b", "an expression is for temporal")
 	f("alias without path", "timespan: 10m", "timespan: 10m\n  aliases: {g: {b: x}}", `alias "g" has no path for rule a`)
+	f("fewer steps than there are", "type: event_count", "type: temporal_ordered", "temporal_ordered: at least two rules")
+	f("percentile of a count", "gte: 3", "gte: 3\n    percentile: 50", "condition.percentile is for value_percentile")
 	f("not YAML", "title: T", "title: [", "did not find expected")
 }
 
@@ -182,4 +184,25 @@ func FuzzParseExpr(f *testing.F) {
 func FuzzParseScenarios(f *testing.F) {
 	f.Add([]byte("- name: x\n  timeline:\n    - {at: 0s, rule: a, event: {g: x}, repeat: 2, every: 1m}\n  expect: [{rule: n, from: 1h30m}]\n"))
 	f.Fuzz(func(_ *testing.T, src []byte) { _, _ = ParseScenarios(src) })
+}
+
+func TestOrderedSequenceWantsAllOfItsRules(t *testing.T) {
+	t.Parallel()
+	f := func(condition string, ok bool) {
+		t.Helper()
+		src := strings.NewReplacer("event_count", "temporal_ordered", "[a]", "[a, b, c]", "condition:\n    gte: 3", "condition: "+condition).Replace(goodDocument)
+		_, err := Load(fstest.MapFS{"n.yml": {Data: []byte(src)}})
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", condition, err)
+		}
+	}
+	f("{gte: 3}", true)
+	f("{eq: 3}", true)
+	f("{gt: 2}", true)
+	f("{gte: 2}", false)
+	f("{gte: 4}", false)
+	f("{lt: 5}", false)
+	f("a and b and c", true)
+	f("a and b", false)
+	f("a or b or c", false)
 }

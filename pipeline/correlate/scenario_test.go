@@ -19,15 +19,24 @@ func loadDir(t *testing.T, dir string) *Set {
 
 func TestEachKindGivesTheEpisodesThatItsScenariosExpect(t *testing.T) {
 	t.Parallel()
-	const dir = "testdata/kinds"
+	playDir(t, "testdata/kinds", 40)
+}
+
+func TestExamplesOfSigmasSpecificationMeanWhatItSays(t *testing.T) {
+	t.Parallel()
+	playDir(t, "testdata/sigma", 20)
+}
+
+func playDir(t *testing.T, dir string, least int) {
+	t.Helper()
 	cfg := Default()
 	cfg.Rules = loadDir(t, dir)
 	results, err := Test(t.Context(), os.DirFS(dir), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(results) < 40 {
-		t.Errorf("%d scenarios, want at least 40", len(results))
+	if len(results) < least {
+		t.Errorf("%d scenarios, want at least %d", len(results), least)
 	}
 	for _, r := range results {
 		if r.Err != nil {

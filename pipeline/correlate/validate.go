@@ -34,12 +34,30 @@ func (c *Correlation) setExpr(text string) error {
 		}
 		return nil
 	}
-	if c.Type != Temporal {
+	e, err := ParseExpr(text, c.Rules)
+	switch {
+	case c.Type == TemporalOrdered:
+		if err == nil && !e.wantsAll(len(c.Rules)) {
+			err = errors.New("temporal_ordered: condition: all rules must be seen, which needs no condition")
+		}
+		return err
+	case c.Type != Temporal:
 		return fmt.Errorf("%s: condition wants a mapping, an expression is for temporal", c.Type)
 	}
-	e, err := ParseExpr(text, c.Rules)
 	c.Expr = e
 	return err
+}
+
+// wantsAll reports whether e is the conjunction of all n rules.
+func (e *Expr) wantsAll(n int) bool {
+	seen := map[int]bool{}
+	for _, a := range e.args {
+		if a.op != opRule || a.n != 1 {
+			return false
+		}
+		seen[a.step] = true
+	}
+	return e.op == opAnd && len(seen) == n
 }
 
 // allOf is the expression of a temporal correlation without one: all rules, or as many
@@ -74,8 +92,7 @@ func (c *Correlation) validate() error {
 	bad(len(c.Rules) == 0 || len(c.Rules) > maxRules, "rules: want 1 to %d", maxRules)
 	bad(len(c.GroupBy) == 0, "group-by is required")
 	bad(c.Span < minSpan || c.Span > maxSpan, "timespan: want 1s to 90d")
-	numeric := c.Cond.HasMin || c.Cond.HasMax || c.Cond.HasNot
-	bad(need.number && !numeric, "%s: condition with an operator (gte: 5) is required", c.Type)
+	bad(need.number && !numeric(c), "%s: condition with an operator (gte: 5) is required", c.Type)
 	bad(need.field && len(c.Fields) == 0, "%s: field is required", c.Type)
 	bad(!need.field && len(c.Fields) > 0, "%s: field has no meaning", c.Type)
 	bad(need.one && len(c.Fields) > 1, "%s: one field, not %d", c.Type, len(c.Fields))
@@ -84,9 +101,16 @@ func (c *Correlation) validate() error {
 	return errors.Join(errs...)
 }
 
+func numeric(c *Correlation) bool { return c.Cond.HasMin || c.Cond.HasMax || c.Cond.HasNot }
+
 // validateParts checks what belongs to single types, and fills in their defaults.
 func (c *Correlation) validateParts(bad func(wrong bool, format string, args ...any)) {
 	bad(needs[c.Type].number && c.Cond.Holds(0) && c.Cond.Rising(), "condition holds for zero already")
+	all := float64(len(c.Rules))
+	bad(c.Type == TemporalOrdered && numeric(c) && (!c.Cond.Holds(all) || c.Cond.Holds(all-1)),
+		"temporal_ordered: condition: all rules must be seen: fewer of them, in order, are several correlations")
+	bad((c.Type == Absence || c.Type == FirstSeen) && numeric(c), "%s: condition has no meaning", c.Type)
+	bad(c.Type != ValuePercentile && c.Percentile != 0, "%s: condition.percentile is for value_percentile", c.Type)
 	bad(c.Type == ValuePercentile && c.Percentile == 0, "value_percentile: condition.percentile is required")
 	bad(c.Type != TemporalOrdered && hasTwice(c.Rules), "a rule is named twice, which only temporal_ordered may")
 	bad(c.Type == FirstSeen && c.Learning != 0 && c.Learning < minLearning, "learning: at least 1h, or none")
