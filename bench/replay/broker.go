@@ -63,19 +63,17 @@ func stamp(b []byte, now int64) {
 }
 
 // feed creates the topics and writes the log.
-func (c *Config) feed(ctx context.Context, k run.Kafka) error {
-	names := map[string]bool{pipeline.TopicRejects: true, pipeline.TopicLedger: true, pipeline.TopicEvents: true}
-	for _, t := range c.Compare {
-		names[t] = true
+func (g *leg) feed(ctx context.Context, k run.Kafka) error {
+	names := map[string]bool{
+		pipeline.TopicEvents: true, pipeline.TopicSignals: true, pipeline.TopicFacts: true, pipeline.TopicDecisions: true,
+		pipeline.TopicIntents: true, pipeline.TopicRejects: true, pipeline.TopicLedger: true,
 	}
-	for i := range c.Stages {
-		for _, t := range c.Stages[i].Topics {
-			names[t] = true
-		}
+	for _, t := range g.topics {
+		names[t] = true
 	}
 	var specs []run.TopicSpec
 	for n := range names {
-		specs = append(specs, run.TopicSpec{Name: n, Partitions: c.Partitions})
+		specs = append(specs, run.TopicSpec{Name: n, Partitions: g.Partitions})
 	}
 	if err := run.EnsureTopics(ctx, k, specs...); err != nil {
 		return err
@@ -85,9 +83,9 @@ func (c *Config) feed(ctx context.Context, k run.Kafka) error {
 		return fmt.Errorf("replay: %w", err)
 	}
 	defer cl.Close()
-	records := make([]*kgo.Record, len(c.Log))
-	for i := range c.Log {
-		r := &c.Log[i]
+	records := make([]*kgo.Record, len(g.log))
+	for i := range g.log {
+		r := &g.log[i]
 		records[i] = &kgo.Record{Topic: r.Topic, Partition: r.Partition, Timestamp: r.Time.Time(), Key: r.Key, Value: r.Value}
 		for _, h := range r.Headers {
 			records[i].Headers = append(records[i].Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})

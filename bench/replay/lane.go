@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type lane struct {
 	clock    *atomic.Int64
 	failed   context.CancelCauseFunc
 
+	made   *run.Lane
 	wire   *wire
 	cancel context.CancelFunc
 	done   chan error
@@ -41,10 +43,14 @@ func (l *lane) start(ctx context.Context) error {
 	c.SessionTimeout, c.TransactionTimeout = 6*time.Second, 4*time.Second
 	c.TickEvery, c.DrainTimeout = tickEvery, 5*time.Second
 	c.Clock = func() time.Time { return pipeline.Millis(l.clock.Load()).Time() }
+	if slices.Contains(c.Topics, pipeline.TopicSignals) {
+		c.New = silent(c.New)
+	}
 	made, err := run.NewLane(c)
 	if err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
+	l.made = made
 	ctx, l.cancel = context.WithCancel(ctx)
 	l.done = make(chan error, 1)
 	wire := l.wire
@@ -58,6 +64,38 @@ func (l *lane) start(ctx context.Context) error {
 	return nil
 }
 
+// silent lets no instance of a stage tell the others anything: what partitions tell each
+// other comes back on their input, at a place that depends on who was faster. It is replayed
+// where it lies recorded.
+func silent(whole func(string, int32) (pipeline.Stage, error)) func(string, int32) (pipeline.Stage, error) {
+	return func(topic string, p int32) (pipeline.Stage, error) {
+		s, err := whole(topic, p)
+		if st, ok := s.(pipeline.Stateful); ok {
+			return muted{st}, err
+		}
+		return s, err
+	}
+}
+
+// muted is a stage that emits nothing to all partitions.
+type muted struct{ pipeline.Stateful }
+
+// Process implements [pipeline.Stage].
+func (m muted) Process(ctx context.Context, b *pipeline.Batch) error {
+	err := m.Stateful.Process(ctx, b)
+	b.Out = slices.DeleteFunc(b.Out, everywhere)
+	return err
+}
+
+// Tick implements [pipeline.Stateful].
+func (m muted) Tick(ctx context.Context, now pipeline.Millis, b *pipeline.Batch) error {
+	err := m.Stateful.Tick(ctx, now, b)
+	b.Out = slices.DeleteFunc(b.Out, everywhere)
+	return err
+}
+
+func everywhere(m pipeline.Message) bool { return m.Everywhere }
+
 // crash cuts the lane off in the middle of whatever it does, forgets it and starts it
 // anew.
 func (l *lane) crash(ctx context.Context) error {
@@ -69,12 +107,6 @@ func (l *lane) crash(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	return l.start(ctx)
-}
-
-// stop lets the lane finish.
-func (l *lane) stop() error {
-	l.cancel()
-	return <-l.done
 }
 
 // wire makes the connections of a lane and can cut them all.

@@ -4,18 +4,17 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/riposte-sec/riposte/bench/oracle"
-	"github.com/riposte-sec/riposte/pipeline"
 )
 
 // Output is a committed record of a derived topic.
 type Output struct {
+	Partition  int32
 	Key, Value []byte
 }
 
@@ -39,31 +38,13 @@ func collect(ctx context.Context, brokers []string) (outputs, error) {
 	}
 	o := outputs{}
 	err = at.Each(ctx, ends, func(topic string, r *kgo.Record) error {
-		for _, h := range r.Headers {
-			if h.Key == pipeline.HeaderSchema && string(h.Value) == pipeline.SchemaControl {
-				return nil // how often it is said does not matter
-			}
-		}
-		o[topic] = append(o[topic], Output{Key: r.Key, Value: placeless(topic, r.Value)})
+		o[topic] = append(o[topic], Output{Partition: r.Partition, Key: r.Key, Value: r.Value})
 		return nil
 	})
 	for _, records := range o {
 		slices.SortFunc(records, compareOutputs)
 	}
 	return o, err
-}
-
-// factOffset is where a decision says at which offset the fact lies that it answers.
-var factOffset = regexp.MustCompile(`("fact":\{[^{}]*"offset":)\d+`)
-
-// placeless returns the value of a record without the offset of the fact that a decision
-// answers. Offsets of derived topics count the markers of transactions, and how many
-// transactions there were is what the variants differ in. All else must be equal.
-func placeless(topic string, value []byte) []byte {
-	if topic != pipeline.TopicDecisions {
-		return value
-	}
-	return factOffset.ReplaceAll(value, []byte("${1}0"))
 }
 
 func (o outputs) counts(topics []string) string {
@@ -83,7 +64,7 @@ func (o outputs) compare(other outputs, topics []string) *Difference {
 		d := &Difference{Topic: t}
 		a, b := o[t], other[t]
 		for len(a) > 0 || len(b) > 0 {
-			switch c := order(a, b); {
+			switch c := compareHeads(a, b); {
 			case c == 0:
 				a, b = a[1:], b[1:]
 			case c < 0:
@@ -102,8 +83,8 @@ func (o outputs) compare(other outputs, topics []string) *Difference {
 	return nil
 }
 
-// order compares the heads of two sorted lists; an empty list comes last.
-func order(a, b []Output) int {
+// compareHeads compares the heads of two sorted lists; an empty list comes last.
+func compareHeads(a, b []Output) int {
 	switch {
 	case len(a) == 0:
 		return 1

@@ -16,7 +16,7 @@ import (
 const afterwards = 8 * 24 * time.Hour
 
 // play runs the log once and returns what lies committed in the end.
-func (c *Config) play(ctx context.Context, v Variant) (o outputs, err error) {
+func (g *leg) play(ctx context.Context, v Variant) (o outputs, err error) {
 	var clock atomic.Int64
 	cluster, err := newBroker(&clock)
 	if err != nil {
@@ -24,36 +24,41 @@ func (c *Config) play(ctx context.Context, v Variant) (o outputs, err error) {
 	}
 	defer cluster.Close()
 	k := run.Kafka{Brokers: cluster.ListenAddrs()}
-	if err := c.feed(ctx, k); err != nil {
+	if err := g.feed(ctx, k); err != nil {
 		return nil, err
 	}
-	clock.Store(int64(c.end()))
+	clock.Store(int64(g.end()))
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var lanes []*lane
 	defer func() {
 		for _, l := range lanes {
-			err = errors.Join(err, l.stop())
+			l.cancel()
+		}
+		for _, l := range lanes {
+			err = errors.Join(err, <-l.done)
 		}
 	}()
-	for i := range c.Stages {
-		for n := range v.Lanes {
-			l := &lane{template: c.Stages[i], kafka: k, number: n, batch: v.Batch, clock: &clock, failed: cancel}
-			if err := l.start(ctx); err != nil {
-				return nil, err
-			}
-			lanes = append(lanes, l)
+	for n := range v.Lanes {
+		stages, err := g.Stages(ctx)
+		if err != nil {
+			return nil, err
 		}
+		l := &lane{template: stages[g.stage], kafka: k, number: n, batch: v.Batch, clock: &clock, failed: cancel}
+		if err := l.start(ctx); err != nil {
+			return nil, err
+		}
+		lanes = append(lanes, l)
 	}
 	if err := disturb(ctx, v, lanes); err != nil {
 		return nil, err
 	}
-	if err := c.drain(ctx, k); err != nil {
+	if err := g.drain(ctx, k); err != nil {
 		return nil, err
 	}
 	clock.Add(afterwards.Milliseconds())
-	if err := c.settle(ctx, k); err != nil {
+	if err := g.settle(ctx, k, lanes); err != nil {
 		return nil, err
 	}
 	return collect(ctx, k.Brokers)
@@ -73,18 +78,9 @@ func disturb(ctx context.Context, v Variant, lanes []*lane) error {
 	return nil
 }
 
-// inputs are the groups of the stages.
-func (c *Config) inputs(k run.Kafka) []run.Input {
-	var in []run.Input
-	for i := range c.Stages {
-		in = append(in, run.Input{Group: run.Group(k, c.Stages[i].Stage), Topics: c.Stages[i].Topics})
-	}
-	return in
-}
-
-func (c *Config) drain(ctx context.Context, k run.Kafka) error {
+func (g *leg) drain(ctx context.Context, k run.Kafka) error {
 	for {
-		lag, err := run.Lag(ctx, k, c.inputs(k)...)
+		lag, err := run.Lag(ctx, k, run.Input{Group: run.Group(k, g.group), Topics: g.topics})
 		if err != nil {
 			return fmt.Errorf("replay: %w", err)
 		}
@@ -97,28 +93,41 @@ func (c *Config) drain(ctx context.Context, k run.Kafka) error {
 	}
 }
 
-// settle waits until all partitions of all stages had the time to tick a few times and
+// settle waits until all partitions had the time to tick a few times and
 // nothing new came of it.
-func (c *Config) settle(ctx context.Context, k run.Kafka) error {
+func (g *leg) settle(ctx context.Context, k run.Kafka, lanes []*lane) error {
 	before := ""
 	for calm := 0; calm < 3; {
 		if err := wait(ctx, 5*tickEvery); err != nil {
 			return err
 		}
-		if err := c.drain(ctx, k); err != nil {
+		if !g.served(lanes) { // a lane that crashed late is on its way back
+			calm = 0
+			continue
+		}
+		if err := g.drain(ctx, k); err != nil {
 			return err
 		}
 		now, err := collect(ctx, k.Brokers)
 		if err != nil {
 			return err
 		}
-		if counts := now.counts(c.Compare); counts != before {
+		if counts := now.counts(g.compare); counts != before {
 			before, calm = counts, 0
 			continue
 		}
 		calm++
 	}
 	return nil
+}
+
+// served reports whether every partition has a lane.
+func (g *leg) served(lanes []*lane) bool {
+	missing := len(g.topics) * int(g.Partitions)
+	for _, l := range lanes {
+		missing -= l.made.Serves()
+	}
+	return missing == 0
 }
 
 // wait waits for d, or returns the reason why ctx ended.

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/riposte-sec/riposte/bench/oracle"
 	"github.com/riposte-sec/riposte/cmd/assembly"
 	"github.com/riposte-sec/riposte/pipeline"
+	"github.com/riposte-sec/riposte/pipeline/run"
 	"github.com/riposte-sec/riposte/policies"
 	sinks "github.com/riposte-sec/riposte/sinks/all"
 )
@@ -25,8 +27,8 @@ const (
 	partitions = 3
 )
 
-// logOf is a log of n records with copies, poison, late ones and triggers, a millisecond
-// apart, of an hour that is long past.
+// logOf is a log of n records with copies, poison, late ones, triggers and some whose time
+// is not believed, a millisecond apart, of an hour that is long past.
 func logOf(t *testing.T, n int) []Record {
 	t.Helper()
 	plan := oracle.Default(*seed, n)
@@ -38,7 +40,11 @@ func logOf(t *testing.T, n int) []Record {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	var log []Record
 	for {
-		r, more := g.Next(at)
+		claimed := at
+		if len(log)%50 == 0 {
+			claimed = at.AddDate(0, -1, 0) // is not believed: it gets the broker's time
+		}
+		r, more := g.Next(claimed)
 		if !more {
 			return log
 		}
@@ -63,9 +69,8 @@ func config(t *testing.T, n int) Config {
 	for name, c := range connectors {
 		actions[name] = c.Actions()
 	}
-	stages, err := line.Stages(p, partitions, actions, raw)
-	if err != nil {
-		t.Fatal(err)
+	stages := func(context.Context) ([]run.LaneConfig, error) {
+		return line.Stages(p, partitions, actions, raw)
 	}
 	return Config{Log: logOf(t, n), Partitions: partitions, Stages: stages, Progress: t.Output()}
 }
@@ -79,14 +84,47 @@ func TestReplayIsByteEqual(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	counts, err := Verify(ctx, config(t, 3000), Variants(*seed))
+	res, err := Verify(ctx, config(t, 3000), Variants(*seed))
 	if err != nil {
 		t.Fatalf("seed %d: %v", *seed, err)
 	}
-	for topic, n := range counts {
-		if n == 0 {
+	for _, topic := range []string{pipeline.TopicSignals, pipeline.TopicFacts, pipeline.TopicDecisions, pipeline.TopicIntents} {
+		if res.Records[topic] == 0 {
 			t.Errorf("nothing was compared on %s", topic)
 		}
+	}
+}
+
+// What people and responders said lies recorded between the alerts, and is replayed too.
+func TestRecordedFactsAreReplayed(t *testing.T) {
+	t.Parallel()
+	c := config(t, 300)
+	for i := range 60 {
+		at := c.Log[0].Time.Add(time.Duration(i) * time.Minute)
+		group := fmt.Sprintf("ip:198.51.100.%d", i%5)
+		f := pipeline.Fact{ID: pipeline.HashID("test", fmt.Sprint(i)), Tenant: "default", Group: group, Time: at, Actor: "user:ann", Kind: pipeline.FactAck}
+		if i%3 == 0 {
+			id := pipeline.HashID("alert", fmt.Sprint(i))
+			f.Kind, f.Ref, f.Actor = pipeline.FactAlert, id, "engine"
+			f.Alert = &pipeline.Alert{
+				ID: id, Tenant: "default", Rule: "known_bad_address", Kind: pipeline.AlertSingle, Revision: 1, Severity: 4, Sources: []string{"zeek"},
+				Entities: []pipeline.EntityValue{{Kind: "ip", Value: group[3:]}}, Fate: "incident", Occurred: at, Triggered: at, Ingested: at,
+			}
+		}
+		value, err := json.Marshal(&f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Recorded = append(c.Recorded, Record{Topic: pipeline.TopicFacts, Partition: int32(i % 5 % partitions), Time: at, Key: []byte(group), Value: value})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	res, err := Verify(ctx, c, []Variant{{Lanes: 1, Batch: 512}, {Lanes: 2, Batch: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Recorded[pipeline.TopicDecisions] < 50 || res.Recorded[pipeline.TopicIntents] == 0 {
+		t.Errorf("from 60 recorded facts: %v, want a decision for nearly each and some intents", res.Recorded)
 	}
 }
 
@@ -94,10 +132,18 @@ func TestReplayIsByteEqual(t *testing.T) {
 func TestDependenceOnTheBatchIsFound(t *testing.T) {
 	t.Parallel()
 	c := config(t, 300)
-	whole := c.Stages[0].New
-	c.Stages[0].New = func(topic string, p int32) (pipeline.Stage, error) {
-		s, err := whole(topic, p)
-		return tellsBatch{s.(pipeline.Stateful)}, err
+	whole := c.Stages
+	c.Stages = func(ctx context.Context) ([]run.LaneConfig, error) {
+		stages, err := whole(ctx)
+		if err != nil {
+			return nil, err
+		}
+		made := stages[0].New
+		stages[0].New = func(topic string, p int32) (pipeline.Stage, error) {
+			s, err := made(topic, p)
+			return tellsBatch{s.(pipeline.Stateful)}, err
+		}
+		return stages[:1], nil
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()

@@ -30,12 +30,14 @@ func (a *app) replayCommand() *cobra.Command {
 	var f replayFlags
 	c := &cobra.Command{
 		Use:   "replay --verify",
-		Short: "replay a raw log and verify that the decisions are the same, byte by byte",
-		Long: `replay reads the raw topics as they lie in Kafka and runs them through ingest,
-correlate and decide with other numbers of lanes, other batch sizes and crashes
-between, each time on a broker in memory, with the context as it is now. Signals, facts, decisions and intents must
-be equal byte by byte; exit code 1 says that they are not, and which record differs.
-Nothing is written to your Kafka, and no response is carried out.`,
+		Short: "replay a log and verify that the decisions are the same, byte by byte",
+		Long: `replay reads the raw topics as they lie in Kafka and runs them through ingest, the
+signals that came of it through correlate, and the alerts through decide, each with other
+numbers of lanes, other batch sizes and crashes between, on a broker in memory, with the
+context as it is now. The signals and facts that lie recorded, with outcomes, timers and
+approvals among them, are run as well. What each stage writes must be equal byte by byte;
+exit code 1 says that it is not, and which record differs. Nothing is written to your
+Kafka, and no response is carried out.`,
 		Example: `  riposte replay --verify --brokers 127.0.0.1:9092
   riposte replay --verify --source zeek --limit 20000 --seed 7`,
 		Args: noArgs,
@@ -48,7 +50,7 @@ Nothing is written to your Kafka, and no response is carried out.`,
 	}
 	c.Flags().BoolVar(&f.verify, "verify", false, "compare the runs")
 	c.Flags().StringSliceVar(&f.sources, "source", nil, "sources to replay (default: all that have records)")
-	c.Flags().IntVar(&f.limit, "limit", 50_000, "records per source at most; 0 is no limit, all are held in memory")
+	c.Flags().IntVar(&f.limit, "limit", 50_000, "records per topic at most; 0 is no limit, all are held in memory")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of the crashes")
 	c.Flags().StringArrayVar(&a.brokers, "brokers", nil, "Kafka brokers (default: from the configuration)")
 	formatFlag(c, &f.format, formatTable, formatJSON)
@@ -68,20 +70,24 @@ func (a *app) verify(ctx context.Context, f replayFlags) error {
 	if err != nil {
 		return err
 	}
-	log, partitions, err := readLog(ctx, k, f)
-	if err != nil {
+	cfg := replay.Config{Progress: a.stderr}
+	if cfg.Log, cfg.Partitions, err = readLog(ctx, k, f.limit, rawTopics(f.sources)...); err != nil {
+		return err
+	}
+	if len(cfg.Log) == 0 {
+		return failWith(exitFailed, fmt.Errorf("no records of %v", f.sources))
+	}
+	if cfg.Recorded, _, err = readLog(ctx, k, f.limit, pipeline.TopicSignals, pipeline.TopicFacts); err != nil {
 		return err
 	}
 	known, err := readContext(ctx, k, func(err error) { fmt.Fprintf(a.stderr, "passed over: %v\n", err) })
 	if err != nil {
 		return err
 	}
-	stages, err := a.verifyStages(ctx, partitions, known)
-	if err != nil {
+	if cfg.Stages, err = a.verifyStages(ctx, cfg.Partitions, known); err != nil {
 		return err
 	}
-	cfg := replay.Config{Log: log, Partitions: partitions, Stages: stages, Progress: a.stderr}
-	counts, err := replay.Verify(ctx, cfg, replay.Variants(f.seed))
+	res, err := replay.Verify(ctx, cfg, replay.Variants(f.seed))
 	if d, differs := errors.AsType[*replay.Difference](err); differs {
 		return failWith(exitFailed, d)
 	}
@@ -89,22 +95,37 @@ func (a *app) verify(ctx context.Context, f replayFlags) error {
 		return err
 	}
 	if f.format == formatJSON {
-		return writeJSON(a.stdout, map[string]any{"version": 1, "read": len(log), "equal": true, "records": counts})
+		return writeJSON(a.stdout, map[string]any{"version": 1, "read": len(cfg.Log), "equal": true, "records": res.Records, "recorded": res.Recorded})
 	}
-	s := sheet{columns: []string{"topic", "records", "equal"}}
-	for _, t := range []string{pipeline.TopicSignals, pipeline.TopicFacts, pipeline.TopicDecisions, pipeline.TopicIntents} {
-		s.add(t, strconv.Itoa(counts[t]), "yes")
+	s := sheet{columns: []string{"input", "topic", "records", "equal"}}
+	for _, t := range compared {
+		s.add("the raw log", t, strconv.Itoa(res.Records[t]), "yes")
+	}
+	for _, t := range compared {
+		if n, ok := res.Recorded[t]; ok {
+			s.add("as recorded", t, strconv.Itoa(n), "yes")
+		}
 	}
 	return s.write(a.stdout, formatTable)
 }
 
-// readLog reads the raw topics, and how many partitions they have.
-func readLog(ctx context.Context, k run.Kafka, f replayFlags) ([]replay.Record, int32, error) {
-	var log []replay.Record
-	topics := make([]string, len(f.sources))
-	for i, s := range f.sources {
+// compared are the topics that verify tells about.
+var compared = []string{
+	pipeline.TopicEvents, pipeline.TopicSignals, pipeline.TopicRejects, pipeline.TopicFacts, pipeline.TopicDecisions, pipeline.TopicIntents,
+}
+
+func rawTopics(sources []string) []string {
+	topics := make([]string, len(sources))
+	for i, s := range sources {
 		topics[i] = assembly.RawTopic(s)
 	}
+	return topics
+}
+
+// readLog reads topics, limit records of each at most, and says how many partitions they
+// have. Topics that do not exist have no records.
+func readLog(ctx context.Context, k run.Kafka, limit int, topics ...string) ([]replay.Record, int32, error) {
+	var log []replay.Record
 	there, err := run.Partitions(ctx, k, topics...)
 	if err != nil {
 		return nil, 0, failWith(exitNotConnected, err)
@@ -118,7 +139,7 @@ func readLog(ctx context.Context, k run.Kafka, f replayFlags) ([]replay.Record, 
 		n := 0
 		err := run.Browse(ctx, k, t, func(p int32, r *pipeline.Record) error {
 			log = append(log, replay.Record{Topic: t, Partition: p, Time: r.Time, Key: r.Key, Value: r.Value, Headers: r.Headers})
-			if n++; f.limit > 0 && n >= f.limit {
+			if n++; limit > 0 && n >= limit {
 				return run.ErrEnough
 			}
 			return nil
@@ -127,14 +148,11 @@ func readLog(ctx context.Context, k run.Kafka, f replayFlags) ([]replay.Record, 
 			return nil, 0, failWith(exitNotConnected, err)
 		}
 	}
-	if len(log) == 0 {
-		return nil, 0, failWith(exitFailed, fmt.Errorf("no records on %v", topics))
-	}
 	return log, partitions, nil
 }
 
-// verifyStages are the stages without effects.
-func (a *app) verifyStages(ctx context.Context, partitions int32, known *inventory.Builder) ([]run.LaneConfig, error) {
+// verifyStages makes the stages without effects, anew for each lane.
+func (a *app) verifyStages(ctx context.Context, partitions int32, known *inventory.Builder) (func(context.Context) ([]run.LaneConfig, error), error) {
 	cfg, err := a.loadConfig()
 	if err != nil {
 		return nil, err
@@ -150,5 +168,5 @@ func (a *app) verifyStages(ctx context.Context, partitions int32, known *invento
 	}
 	wc := workerConfig(parts, r)
 	wc.Context = known.Context
-	return assembly.Templates(ctx, wc)
+	return func(ctx context.Context) ([]run.LaneConfig, error) { return assembly.Templates(ctx, wc) }, nil
 }
