@@ -49,6 +49,7 @@ var codes = []struct {
 		3,   // UNEXPECTED_END_OF_FILE
 		209, // SOCKET_TIMEOUT
 		210, // NETWORK_ERROR
+		236, // ABORTED: the server is shutting down
 		279, // ALL_CONNECTION_TRIES_FAILED
 		999, // KEEPER_EXCEPTION
 	}},

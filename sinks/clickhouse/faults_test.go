@@ -33,6 +33,7 @@ func TestFaultsSayWhatMustBeDone(t *testing.T) {
 	f("too many parts, other driver", &ch.Exception{Code: 252}, pipeline.FaultRetry, "busy")
 	f("read-only replica", answer(242), pipeline.FaultRetry, "read_only")
 	f("keeper", answer(999), pipeline.FaultRetry, "network")
+	f("shutting down", answer(236), pipeline.FaultRetry, "network")
 	f("unknown table", answer(60), pipeline.FaultStop, "schema")
 	f("wrong password", &ch.Exception{Code: 516}, pipeline.FaultStop, "access")
 	f("anything else", answer(1), pipeline.FaultStop, "server")
