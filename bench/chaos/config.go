@@ -14,7 +14,7 @@ clickhouse:
 topics:
   partitions: %d
 policies: %s
-correlate: {lateness: 1m, storm: 0}
+correlate: {lateness: %s, storm: 0}
 worker:
   name: chaos%d
   lanes: 1
@@ -27,5 +27,5 @@ sinks:
     internal: true
     timeout: 2s
     keys: [{id: chaos, secret: {env: CHAOS_SECRET}}]
-`, strings.Join(s.brokers.addrs(), `", "`), s.clickhouseTCP, partitions, s.policies, i, listen, s.vendorURL)
+`, strings.Join(s.brokers.addrs(), `", "`), s.clickhouseTCP, partitions, s.policies, s.lateness, i, listen, s.vendorURL)
 }

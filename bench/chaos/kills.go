@@ -8,7 +8,7 @@ import (
 )
 
 // playKills kills somebody every now and then, measured in records that were fed, until
-// there were enough kills. Crash points add kills of their own in between.
+// there were enough kills. Workers die by themselves in between, see worker.fate.
 func playKills(ctx context.Context, g *game) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -30,7 +30,7 @@ func playKills(ctx context.Context, g *game) error {
 	var brokerBusy, clickhouseBusy sync.Mutex
 	next := int64(0)
 	for g.kills.Load() < int64(g.o.kills) {
-		next += int64(float64(g.o.rate) * between(g.rand, 300*time.Millisecond, 1500*time.Millisecond).Seconds())
+		next += int64(float64(g.o.rate) * between(g.rand, time.Second, 6*time.Second).Seconds())
 		victim, which := g.rand.Float64(), g.rand.Int()
 		broker, stay := which%g.brokers.count(), between(g.rand, 50*time.Millisecond, 1200*time.Millisecond)
 		if err := g.fedTo(ctx, next, errs); err != nil {
@@ -39,12 +39,17 @@ func playKills(ctx context.Context, g *game) error {
 			}
 			return err
 		}
+		if err := g.calm(ctx); err != nil {
+			return err
+		}
 		switch {
-		case victim < 0.75:
-			if err := g.killWorker(which % len(g.workers)); err != nil {
-				return err
+		case victim < 0.3: // all at once: nobody is left who could take over
+			for i := range g.workers {
+				if err := g.killWorker(i); err != nil {
+					return err
+				}
 			}
-		case victim < 0.88:
+		case victim < 0.7:
 			away(&brokerBusy, func() error { return g.killBroker(ctx, broker, stay) })
 		default:
 			away(&clickhouseBusy, func() error { return g.killClickHouse(ctx, stay) })

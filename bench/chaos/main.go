@@ -133,7 +133,7 @@ func one(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 	report.Print(out)
 	if o.store != "" {
-		line := fmt.Sprintf("%s broker=%s variant=%s seconds=%d", report.Line(), o.broker, o.variant, int(time.Since(began).Seconds()))
+		line := fmt.Sprintf("%s broker=%s variant=%s seconds=%d; %s", report.Line(), o.broker, o.variant, int(time.Since(began).Seconds()), report.Kinds)
 		if err := record.Append(o.store, line); err != nil {
 			return err
 		}

@@ -40,10 +40,14 @@ func play(ctx context.Context, o options, v variant, out io.Writer) (report *ora
 			return nil, err
 		}
 	}
+	if err := episodesEnd(ctx, s); err != nil {
+		return nil, err
+	}
 	report, err = settle(ctx, s, &g.feed.truth, v.expect())
 	if err != nil {
 		return nil, err
 	}
+	report.Kinds = s.killsByKind()
 	if v.after != nil && report.OK() {
 		if err := v.after(ctx, g); err != nil {
 			return nil, fmt.Errorf("%s: %w", v.name, err)
@@ -91,15 +95,20 @@ func (s *stack) feedAndPlay(ctx context.Context, v variant) (*game, error) {
 			cancel(feedErr)
 		}
 	})
+	life, stop := context.WithCancel(ctx)
+	defer stop()
+	var watchErr error
+	wg.Go(func() { watchErr = s.watchLag(life) })
 	wg.Go(func() {
+		defer stop()
 		defer close(played)
 		if playErr = v.play(ctx, g); playErr != nil {
 			cancel(playErr)
 		}
 	})
 	wg.Wait()
-	if playErr != nil || feedErr != nil {
-		return nil, errors.Join(playErr, feedErr)
+	if err := errors.Join(playErr, feedErr, watchErr); err != nil {
+		return nil, err
 	}
 	return g, nil
 }

@@ -15,7 +15,18 @@ import (
 const (
 	quiet    = 4 * time.Second
 	patience = 90 * time.Second
+	rejudge  = 10 * time.Second // reading everything again is not free
 )
+
+// episodesEnd waits until the watermark has passed the end of every episode: what is absent
+// is told then, and the last revision of each alert.
+func episodesEnd(ctx context.Context, s *stack) error {
+	longest := time.Duration(0)
+	for _, c := range oracle.Correlations() {
+		longest = max(longest, 2*c.Span)
+	}
+	return pause(ctx, s.lateness+longest+2*time.Second)
+}
 
 // settle waits until the pipeline has drained and returns the oracle's report.
 func settle(ctx context.Context, s *stack, truth *oracle.Truth, want oracle.Expect) (*oracle.Report, error) {
@@ -39,6 +50,9 @@ func settle(ctx context.Context, s *stack, truth *oracle.Truth, want oracle.Expe
 		say(s.out, "not settled yet: %s", report.Line())
 		if time.Now().After(deadline) {
 			return report, nil
+		}
+		if err := pause(ctx, rejudge); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,12 +35,14 @@ type stack struct {
 	vendorURL      string
 	effects        string // file
 	policies       string // folder
+	lateness       time.Duration
 	proxy          *proxy // nil when the variant needs none
 	unmount        func() error
 	workers        []*worker
 	stopWorkers    context.CancelFunc
 	workersDone    sync.WaitGroup
 	crashPoints    atomic.Bool // workers that start get a crash point now and then
+	strained       atomic.Bool // nobody is killed now, see lag.go
 	kills          atomic.Int64
 
 	clickhouseAway sync.Mutex // held while ClickHouse is away on purpose
@@ -45,12 +50,13 @@ type stack struct {
 	keeperDone     sync.WaitGroup
 
 	mu    sync.Mutex
-	notes []string // what went wrong beside exactness: a worker that ended by itself
+	notes []string       // what went wrong beside exactness: a worker that ended by itself
+	kinds map[string]int // kills by who was killed at random, or at which crash point
 }
 
 // startStack starts all processes, the workers last.
 func startStack(ctx context.Context, o options, v variant, out io.Writer) (s *stack, err error) {
-	s = &stack{o: o, out: out}
+	s = &stack{o: o, out: out, kinds: map[string]int{}, lateness: v.slack(o)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -166,7 +172,7 @@ func (s *stack) close() error {
 
 // outage kills a process and starts it again after it was away for some time.
 func (s *stack) outage(ctx context.Context, name string, away time.Duration, kill func() error, start func(context.Context) error) error {
-	s.kills.Add(1)
+	s.killed(name)
 	if err := kill(); err != nil {
 		return fmt.Errorf("kill %s: %w", name, err)
 	}
@@ -217,6 +223,25 @@ func (s *stack) killWorker(i int) error {
 	return nil
 }
 
+// killed counts a kill of a process, or at a crash point.
+func (s *stack) killed(what string) {
+	s.kills.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kinds[what]++
+}
+
+// killsByKind lists who was killed how often, and how often at each crash point.
+func (s *stack) killsByKind() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var parts []string
+	for _, what := range slices.Sorted(maps.Keys(s.kinds)) {
+		parts = append(parts, fmt.Sprintf("%s=%d", what, s.kinds[what]))
+	}
+	return strings.Join(parts, " ")
+}
+
 func (s *stack) note(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -224,6 +249,9 @@ func (s *stack) note(format string, args ...any) {
 		s.notes = append(s.notes, fmt.Sprintf(format, args...))
 	}
 }
+
+// clock is the file that says how far the clock of the workers is off.
+func (s *stack) clock() string { return filepath.Join(s.o.dir, "clock") }
 
 func (s *stack) topics() oracle.Topics { return oracle.Topics{Brokers: s.brokers.addrs()} }
 

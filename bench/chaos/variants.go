@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -16,12 +17,13 @@ import (
 type variant struct {
 	name, help string
 
-	brokerArgs  []string // of serve-broker
-	vendor      []string // of serve-vendor
-	crashPoints bool     // restarted workers get crash points
-	proxy       bool     // workers reach ClickHouse through a proxy that can drop replies
-	disk        int64    // bytes of the broker's file system, 0: it is that of the folder
-	poison      float64  // share of poison records, 0: that of the default plan
+	brokerArgs  []string      // of serve-broker
+	vendor      []string      // of serve-vendor
+	crashPoints bool          // restarted workers get crash points
+	proxy       bool          // workers reach ClickHouse through a proxy that can drop replies
+	disk        int64         // bytes of the broker's file system, 0: it is that of the folder
+	lateness    time.Duration // how long a worker may be away, 0: lateDefault
+	poison      float64       // share of poison records, 0: that of the default plan
 	// skew is how far the source's clock is off at a record, nil for never.
 	skew func(sent int) time.Duration
 	// play makes the faults while records are fed; it returns when there were enough of them.
@@ -47,10 +49,27 @@ var variants = []variant{
 	{name: "faults", help: "F5: the broker (kfake) answers with errors, applied or not", brokerArgs: []string{"-faults"}, play: playFaults},
 	{name: "poison", help: "F6: one record in three is poison", poison: 0.33, play: playFor(15 * time.Second)},
 	{name: "clock", help: "F7: the source's clock jumps an hour ahead and an hour back", skew: jump, play: playFor(20 * time.Second)},
+	{name: "jump", help: "F7: the clock of the running workers jumps an hour ahead and an hour back", play: playJump},
 	{name: "hang", help: "connections to the broker hang for seconds, twice", play: playHang},
-	{name: "zombie", help: "a worker is frozen for longer than its session lasts and wakes up", play: playZombie},
+	{name: "zombie", help: "a worker is frozen for longer than its session lasts and wakes up", lateness: 75 * time.Second, play: playZombie},
 	{name: "state", help: "F9: a state topic is damaged; the partition is refused, the others go on", play: playFor(8 * time.Second), after: damageState},
 	{name: "disk", help: "F8: the broker's disk is full for a while (needs root)", disk: 256 << 20, play: playDisk},
+}
+
+// How long, on the embedded broker and on Apache Kafka, some worker may be away before what
+// it was about to read is late for the correlations. A run lasts as much longer.
+const (
+	lateDefault = time.Minute
+	lateKafka   = 90 * time.Second
+)
+
+// slack is the lateness that workers are configured with.
+func (v variant) slack(o options) time.Duration {
+	d := lateDefault
+	if o.broker != "kfake" {
+		d = lateKafka
+	}
+	return max(d, v.lateness)
 }
 
 func variantOf(name string) (variant, error) {
@@ -76,6 +95,17 @@ func jump(sent int) time.Duration {
 		return -time.Hour
 	}
 	return 0
+}
+
+// playJump sets the clock of the workers an hour ahead, right, an hour back and right again,
+// while records of every correlation are under way.
+func playJump(ctx context.Context, g *game) error {
+	for _, off := range []string{"3600", "0", "-3600", "0"} {
+		if err := errors.Join(pause(ctx, 5*time.Second), os.WriteFile(g.clock(), []byte(off), 0o600)); err != nil {
+			return err
+		}
+	}
+	return pause(ctx, 2*time.Second)
 }
 
 func playClickHouse(ctx context.Context, g *game) error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -50,52 +51,96 @@ func newWorker(s *stack, i int) (*worker, error) {
 // keepRunning starts the process again until ctx ends, then lets it drain.
 func (w *worker) keepRunning(ctx context.Context) {
 	for run := 0; ctx.Err() == nil; run++ {
-		point := w.crashPoint(run)
-		if err := w.once(ctx, point); err != nil {
+		point, life := w.fate(run)
+		if err := w.once(ctx, point, life); err != nil {
 			w.s.note("worker %d, run %d, crash point %q: %v", w.index, run, point, err)
 		}
 		_ = pause(ctx, between(w.rand, 20*time.Millisecond, 400*time.Millisecond))
 	}
 }
 
-// once runs the process to its end. An end that nobody asked for is an error.
-func (w *worker) once(ctx context.Context, point string) error {
+// once runs the process to its end, which comes by itself, at a crash point, or when its
+// life is over. An end that nobody asked for is an error.
+func (w *worker) once(ctx context.Context, point string, life time.Duration) error {
 	p, err := proc.Start(proc.Spec{
 		Name: fmt.Sprintf("worker %d", w.index), Path: w.s.o.riposte, Args: []string{"run", "--config", w.config},
-		Env: []string{crash.Env + "=" + point, "CHAOS_SECRET=0123456789abcdef0123456789abcdef"}, Log: io.MultiWriter(w.log, &w.tail),
+		Env: []string{crash.Env + "=" + point, crash.ClockEnv + "=" + w.s.clock(), "CHAOS_SECRET=0123456789abcdef0123456789abcdef"}, Log: io.MultiWriter(w.log, &w.tail),
 	})
 	if err != nil {
 		return err
 	}
 	w.set(p)
 	defer w.set(nil)
-	select {
-	case <-p.Done():
-	case <-ctx.Done():
+	if err := w.live(ctx, p, life); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		return p.Stop(grace)
 	}
 	if exit, ok := p.Err().(*exec.ExitError); ok && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL { //nolint:errorlint // Wait returns it bare
-		w.s.kills.Add(1)
+		w.s.killed(w.what(point))
 		return nil
 	}
 	return fmt.Errorf("ended by itself: %w: %s", p.Err(), w.tail.Lines(3))
 }
 
-// crashPoint chooses where a run of the process will kill itself, empty for nowhere. The
-// first run has none, so that every run of chaos gets off the ground.
-func (w *worker) crashPoint(run int) string {
-	points := crash.Points()
-	point, pass, dice := points[w.rand.IntN(len(points))], 1+w.rand.IntN(20), w.rand.IntN(2)
-	if run == 0 || dice == 0 || !w.s.crashPoints.Load() {
-		return ""
+// live waits for the end of the process or of ctx, and kills the process when its life is
+// over and nobody is behind.
+func (w *worker) live(ctx context.Context, p *proc.Process, life time.Duration) error {
+	over := after(life)
+	for {
+		select {
+		case <-over:
+			if !w.s.strained.Load() {
+				return p.Kill()
+			}
+			over = after(time.Second)
+		case <-p.Done():
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	switch point {
-	case crash.BeforeCall, crash.AfterCall, crash.AfterSnapshot:
+}
+
+// what says what the process was killed by: the crash point that it had, if it reached it.
+func (w *worker) what(point string) string {
+	name, pass, _ := strings.Cut(point, ":")
+	if point != "" && strings.Contains(w.tail.Lines(5), fmt.Sprintf("crash: %s, pass %s", name, pass)) {
+		return name
+	}
+	return "worker"
+}
+
+// fate chooses how a run of the process will end: at a crash point, empty for none, or
+// after some time, zero for never. A run without a point, and one that does not reach its
+// own, ends at random; that is counted from its start, so that it gets to work before. The
+// first run has no point, so that every run of chaos gets off the ground.
+func (w *worker) fate(run int) (point string, life time.Duration) {
+	points := crash.Points()
+	name, pass, dice := points[w.rand.IntN(len(points))], 1+w.rand.IntN(12), w.rand.IntN(4)
+	life = between(w.rand, 500*time.Millisecond, 7*time.Second)
+	switch {
+	case !w.s.crashPoints.Load() || w.s.strained.Load():
+		return "", 0
+	case run == 0 || dice == 0:
+		return "", life
+	}
+	switch name {
+	case crash.BeforeCall, crash.AfterCall, crash.AfterSnapshot, crash.AfterRestore, crash.AfterPlan, crash.AfterInsert, crash.AfterNote:
 		pass = 1 + pass%3 // rare
 	}
-	return fmt.Sprintf("%s:%d", point, pass)
+	return fmt.Sprintf("%s:%d", name, pass), life + 2*time.Second
+}
+
+// after is time.After, or nothing for zero.
+func after(d time.Duration) <-chan time.Time {
+	if d == 0 {
+		return nil
+	}
+	return time.After(d)
 }
 
 func (w *worker) set(p *proc.Process) {

@@ -27,6 +27,7 @@ type Report struct {
 	Findings []string
 
 	Kills int
+	Kinds string // the kills by who was killed, or at which crash point; not of the oracle
 	Seed  uint64
 }
 
@@ -51,6 +52,9 @@ func (r *Report) Print(w io.Writer) {
 	}
 	if r.Altered+r.Misordered+r.Miscounted > 0 {
 		fmt.Fprintf(w, "finding: altered=%d misordered=%d miscounted=%d\n", r.Altered, r.Misordered, r.Miscounted)
+	}
+	if r.Kinds != "" {
+		fmt.Fprintln(w, "kills:", r.Kinds)
 	}
 	fmt.Fprintln(w, r.Line())
 }

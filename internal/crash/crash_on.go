@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // Enabled is true in a build that can crash on purpose.
@@ -43,4 +44,19 @@ func parse(s string) (string, int64) {
 		return "", 0
 	}
 	return point, n
+}
+
+// Wall is the machine's clock, off by the seconds that the file named by ClockEnv holds at
+// the moment. It has no monotonic reading, which a step would not move.
+func Wall() time.Time {
+	now := time.Now().Round(0)
+	text, err := os.ReadFile(os.Getenv(ClockEnv))
+	if err != nil {
+		return now
+	}
+	off, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return now
+	}
+	return now.Add(time.Duration(off) * time.Second)
 }

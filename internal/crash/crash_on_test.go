@@ -6,8 +6,10 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestProcessIsKilledAtTheChosenPass(t *testing.T) {
@@ -31,6 +33,19 @@ func TestProcessIsKilledAtTheChosenPass(t *testing.T) {
 	}
 	if string(out) != "one" {
 		t.Errorf("got output %q, want %q", out, "one")
+	}
+}
+
+func TestWallClockIsOffAsTheFileSays(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "clock")
+	t.Setenv(ClockEnv, file)
+	for text, off := range map[string]time.Duration{"": 0, "3600\n": time.Hour, "-3600": -time.Hour, "x": 0} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := time.Until(Wall()) - off; got.Abs() > time.Minute {
+			t.Errorf("%q: off by %v more than %v", text, got, off)
+		}
 	}
 }
 

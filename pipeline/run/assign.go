@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/riposte-sec/riposte/internal/crash"
 	"github.com/riposte-sec/riposte/pipeline"
 )
 
@@ -23,6 +24,7 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 	if err != nil {
 		return nil, err
 	}
+	crash.Point(crash.AfterRestore)
 	s.l.m.restoreTime.WithLabelValues(s.l.cfg.Stage).Observe(time.Since(start).Seconds())
 	out := make(map[string]map[int32]kgo.Offset, len(offsets))
 	s.mu.Lock()
