@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/riposte-sec/riposte/internal/crash"
 	"github.com/riposte-sec/riposte/pipeline"
 )
 
@@ -78,7 +79,8 @@ type LaneConfig struct {
 	// instead of keeping them for a restart of the worker.
 	Leave bool
 
-	// Clock is the runtime's clock. Nil means time.Now.
+	// Clock is the machine's clock. It is read once: a step of it later moves nothing. Nil
+	// means time.Now.
 	Clock func() time.Time
 	// Metrics are shared by all lanes. Nil keeps them unseen.
 	Metrics *Metrics
@@ -148,6 +150,8 @@ type Lane struct {
 	effects *effects
 	waker   waker
 
+	clock clock
+
 	mu      sync.Mutex
 	refused map[tp]error
 	serves  int // partitions
@@ -159,7 +163,7 @@ func NewLane(cfg LaneConfig) (*Lane, error) {
 		return nil, err
 	}
 	if cfg.Clock == nil {
-		cfg.Clock = time.Now
+		cfg.Clock = crash.Wall
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
@@ -170,6 +174,7 @@ func NewLane(cfg LaneConfig) (*Lane, error) {
 	l := &Lane{
 		cfg: cfg, m: cfg.Metrics, label: cfg.Stage + "/" + strconv.Itoa(cfg.Lane),
 		log:     cfg.Log.With("stage", cfg.Stage, "lane", cfg.Lane),
+		clock:   newClock(cfg.Clock),
 		refused: make(map[tp]error),
 	}
 	l.effects = newEffects(l)
@@ -284,4 +289,4 @@ func (l *Lane) setServes(n int) {
 	l.m.partitions.WithLabelValues(l.cfg.Stage, l.label).Set(float64(n))
 }
 
-func (l *Lane) now() pipeline.Millis { return pipeline.MillisOf(l.cfg.Clock()) }
+func (l *Lane) now() pipeline.Millis { return l.clock.now() }
