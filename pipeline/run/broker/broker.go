@@ -44,7 +44,8 @@ type Broker struct {
 }
 
 // Start starts a broker and returns when it accepts connections. The data that Dir holds
-// is there again. The error matches ErrLocked if another process uses Dir.
+// is there again. The error matches ErrLocked if another process uses Dir, and ErrFull if
+// there is no room for more. A disk that fills up later makes producers wait.
 func Start(cfg Config) (*Broker, error) {
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1),
@@ -62,6 +63,13 @@ func Start(cfg Config) (*Broker, error) {
 			return nil, err
 		}
 		b.lock = lock
+		left, err := free(cfg.Dir)
+		if err == nil && left < reserve {
+			err = fmt.Errorf("embedded broker: %s: %w: %d MiB are free, %d are needed", cfg.Dir, ErrFull, left>>20, reserve>>20)
+		}
+		if err != nil {
+			return nil, errors.Join(err, b.unlock())
+		}
 		if b.life, err = beginLife(lock); err != nil {
 			return nil, errors.Join(err, b.unlock())
 		}
@@ -79,6 +87,9 @@ func Start(cfg Config) (*Broker, error) {
 		return nil, errors.Join(fmt.Errorf("embedded broker: %w", err), b.unlock())
 	}
 	suffixTransactions(cluster, b.life)
+	if cfg.Dir != "" {
+		refuseWhenFull(cluster, func() (uint64, error) { return free(cfg.Dir) })
+	}
 	stampAppendTime(cluster)
 	if b.commits != nil {
 		b.commits.watch(cluster)
