@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/policies/engine"
@@ -96,10 +98,14 @@ func (m *EngineMatcher) Match(ctx context.Context, event []byte, dst []int) ([]i
 }
 
 // each asks for one rule of the event's class after the other, so that a rule that runs
-// into the bounds takes no other with it. Strings of any length are let through: padding an
-// event must not hide it.
+// into the bounds takes no other with it. Padding must not hide an event: strings of any
+// length are let through, and numbers that are too big to compute with are texts.
 func (m *EngineMatcher) each(ctx context.Context, event []byte, dst []int) ([]int, error) {
-	v, err := ast.ValueFromReader(strings.NewReader(pipeline.View(event)))
+	var doc any
+	if err := util.UnmarshalJSON(event, &doc); err != nil {
+		return dst, fmt.Errorf("match: event: %w", err)
+	}
+	v, err := ast.InterfaceToValue(tame(doc))
 	if err != nil {
 		return dst, fmt.Errorf("match: event: %w", err)
 	}
@@ -113,4 +119,38 @@ func (m *EngineMatcher) each(ctx context.Context, event []byte, dst []int) ([]in
 		}
 	}
 	return dst, errors.Join(errs...)
+}
+
+// maxDigits is how many digits a number of an event may have, written out.
+const maxDigits = 1000
+
+// tame makes texts of the numbers in v that are too big to compute with.
+func tame(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if tooBig(string(v)) {
+			return string(v)
+		}
+	case []any:
+		for i := range v {
+			v[i] = tame(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = tame(v[k])
+		}
+	}
+	return v
+}
+
+func tooBig(number string) bool {
+	digits, exponent, _ := strings.Cut(strings.ToLower(number), "e")
+	exp := 0
+	if exponent != "" {
+		var err error
+		if exp, err = strconv.Atoi(exponent); err != nil {
+			return true
+		}
+	}
+	return len(digits)+max(exp, -exp) > maxDigits
 }

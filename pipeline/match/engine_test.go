@@ -85,7 +85,7 @@ func TestPaddingDoesNotHideAnEvent(t *testing.T) {
 	t.Parallel()
 	m := engineOf(t, load(t, failedLogon, clearedLog))
 	deep := strings.Repeat("[", 500) + strings.Repeat("]", 500)
-	for name, pad := range map[string]string{"long string": `"` + strings.Repeat("x", 3<<20) + `"`, "deep nesting": deep} {
+	for name, pad := range map[string]string{"long string": `"` + strings.Repeat("x", 3<<20) + `"`, "deep nesting": deep, "huge number": "1e9999999", "long number": strings.Repeat("9", 1<<20)} {
 		got, err := m.Match(t.Context(), []byte(`{"unmapped":{"EventID":1102,"pad":`+pad+`}}`), nil)
 		if !slices.Equal(got, []int{1}) || err != nil {
 			t.Errorf("%s: got %v, %v, want rule 1", name, got, err)

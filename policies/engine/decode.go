@@ -1,6 +1,9 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // decoder reads one JSON text into the input slots of a machine. It accepts what
 // encoding/json accepts and means the same by it: the last of duplicate keys
@@ -11,12 +14,14 @@ type decoder struct {
 	pos   int
 	depth int
 	stack []Value // members of the collections that are being built
+
+	maxDigits int
 }
 
 // fillJSON sets all slots from text.
 func (m *Machine) fillJSON(text []byte) error {
 	d := &m.decode
-	d.src, d.pos, d.depth = text, 0, 0
+	d.src, d.pos, d.depth, d.maxDigits = text, 0, 0, m.prog.limits.Digits
 	d.stack = d.stack[:0]
 	clear(m.slots)
 	d.space()
@@ -283,6 +288,7 @@ func (d *decoder) word(w string) error {
 
 // number passes over a number.
 func (d *decoder) number() error {
+	start := d.pos
 	if d.peek() == '-' {
 		d.pos++
 	}
@@ -300,14 +306,23 @@ func (d *decoder) number() error {
 			return d.fail("want a digit")
 		}
 	}
+	exp := 0
 	if c := d.peek(); c == 'e' || c == 'E' {
 		d.pos++
+		from := d.pos
 		if c := d.peek(); c == '+' || c == '-' {
 			d.pos++
 		}
 		if !d.digits() {
 			return d.fail("want a digit")
 		}
+		var err error
+		if exp, err = strconv.Atoi(view(d.src[from:d.pos])); err != nil {
+			return d.fail("number too big")
+		}
+	}
+	if d.pos-start+max(exp, -exp) > d.maxDigits {
+		return d.fail("number too big")
 	}
 	return nil
 }

@@ -46,7 +46,8 @@
 // goroutine) reads the pointer once per decision, so that each decision carries
 // exactly one revision, sends what the machine cannot run to topdown, and has a
 // sample of the decisions judged by topdown; an entry point that ever differs is
-// answered by topdown from then on.
+// answered by topdown from then on. LiveConfig.OnDifference is told of it, and
+// Live.Stats counts for metrics.
 //
 // # Errors
 //

@@ -46,7 +46,7 @@ func shop(tb testing.TB, strict bool, l Limits) *Program {
 		Modules:     map[string]string{"shop.rego": shopPolicy},
 		Data:        []byte(`{"reasons": {"admin": "power", "owner": 1.50}}`),
 		Entrypoints: []string{"shop/decision", "shop/conflict", "shop/loop", "shop/bad", "shop/whole"},
-		Revision:    "r1", StrictBuiltinErrors: strict, Limits: l,
+		Revision:    "r1", StrictBuiltinErrors: strict, Limits: l, Capabilities: ast.CapabilitiesForThisVersion(),
 	})
 }
 
@@ -149,6 +149,7 @@ func TestLimitsEndAnEvaluationWithTheirError(t *testing.T) {
 	f(Limits{Instructions: 10_000}, `{"n": 5000}`, ErrBudget)
 	f(Limits{Bytes: 1 << 16}, `{"n": 5000}`, ErrMemory)
 	f(Limits{String: 10}, `{"n": "0123456789ab"}`, ErrInput)
+	f(Limits{Digits: 3}, `{"n": 1, "m": 1234}`, ErrInput)
 	f(Limits{Depth: 3}, `{"n": [[[[1]]]]}`, ErrInput)
 	f(Limits{}, `{"n": 1`, ErrInput)
 }
@@ -167,7 +168,7 @@ func TestACanceledContextEndsTheEvaluation(t *testing.T) {
 
 func TestAnEntryPointThatDoesNotExistIsAnError(t *testing.T) {
 	t.Parallel()
-	_, err := Load(t.Context(), Config{Modules: map[string]string{"s.rego": shopPolicy}, Entrypoints: []string{"shop/nope"}})
+	_, err := Load(t.Context(), Config{Modules: map[string]string{"s.rego": shopPolicy}, Capabilities: ast.CapabilitiesForThisVersion(), Entrypoints: []string{"shop/nope"}})
 	if !errors.Is(err, ErrEntry) {
 		t.Errorf("load: got %v, want ErrEntry", err)
 	}
@@ -291,5 +292,23 @@ rule[k] := v if {
 		if got := string(r.Value().AppendJSON(nil)); got != want {
 			t.Errorf("%s: got %s, want %s", p.Name(Entry(e)), got, want)
 		}
+	}
+}
+
+// Eleven bytes of an event must not keep a policy busy for minutes.
+func TestNumbersThatAreTooBigAreNoInput(t *testing.T) {
+	t.Parallel()
+	p := mustLoad(t, Config{Modules: map[string]string{"n.rego": "package n\n\ncube := input.n * input.n * input.n\n"}, Entrypoints: []string{"n/cube"}})
+	m := p.NewMachine()
+	for _, n := range []string{"1e10000000", "1e-10000000", "1e99999999999999999999", "0.1e5000", strings.Repeat("9", 1001)} {
+		for _, event := range []string{`{"n": ` + n + `}`, `{"n": 1, "not_read": [` + n + `]}`} {
+			if _, err := m.Eval(t.Context(), 0, JSON([]byte(event))); !errors.Is(err, ErrInput) {
+				t.Errorf("%.40s: got %v, want ErrInput", event, err)
+			}
+		}
+	}
+	r, err := m.Eval(t.Context(), 0, JSON([]byte(`{"n": `+strings.Repeat("9", 1000)+`}`)))
+	if err != nil || r.Value().Kind() != KindNumber {
+		t.Errorf("a thousand digits: got %v, %v", r.Value().Kind(), err)
 	}
 }

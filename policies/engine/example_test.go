@@ -133,7 +133,7 @@ func ExampleLive() {
 	live := engine.NewLive(load("1", "50"), engine.LiveConfig{
 		OnDifference: func(d engine.Difference) { fmt.Println("differs:", d.Entry, d.Input) },
 	})
-	w := live.NewWorker() // one per goroutine
+	w := live.NewWorker() // one per goroutine; in the first minute topdown judges all
 	for _, revision := range []string{"1", "2"} {
 		if revision == "2" {
 			live.Swap(load("2", "70"))
@@ -142,9 +142,11 @@ func ExampleLive() {
 		page, _ := r.Value().Bool()
 		fmt.Println(page, r.Revision(), err)
 	}
+	fmt.Printf("%+v\n", live.Stats())
 	// Output:
 	// true 1 <nil>
 	// false 2 <nil>
+	// {Topdown:0 Judged:2 Differences:0}
 }
 
 func ExampleLimits() {

@@ -60,7 +60,7 @@ func (f *lowerFn) ruleBlocks(src *ir.Func) error {
 	u := units{f: f, sel: f.emit(instr{op: opSelect})}
 	for i, blocks := range rules {
 		rest := append(flatten(rules[i+1:]), after...)
-		err := error(nil)
+		var err error
 		if c := elseChain(src, blocks); c != nil {
 			err = u.chain(c, rest)
 		} else {

@@ -13,7 +13,7 @@ import (
 // json.match_schema and json.verify_schema (a schema may name a URL).
 var barred = []string{
 	// cost that the size of the arguments does not bound
-	"graph.reachable_paths", "net.cidr_expand", "regex.globs_match", "regex.template_match", "strings.render_template",
+	"bits.lsh", "product", "graph.reachable_paths", "net.cidr_expand", "numbers.range", "numbers.range_step", "regex.globs_match", "regex.template_match", "strings.render_template",
 	// parsers of formats that no event needs, and keys
 	"crypto.parse_private_keys", "providers.aws.sign_req", "rego.parse_module",
 	// speaks to a tracer

@@ -21,6 +21,11 @@ type Limits struct {
 	String int
 	// Depth is the deepest nesting of the input. Default 128.
 	Depth int
+	// Digits is the most decimal digits that a number of the input has when it is
+	// written out: 1e5 has six. Default 1000. Arithmetic on numbers of a million
+	// digits takes seconds, and nothing interrupts it. OPA bounds exponents, too,
+	// at about 30,000 digits.
+	Digits int
 }
 
 func (l Limits) withDefaults() Limits {
@@ -33,6 +38,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Bytes, 64<<20)
 	def(&l.String, 1<<20)
 	def(&l.Depth, 128)
+	def(&l.Digits, 1000)
 	return l
 }
 
