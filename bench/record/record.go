@@ -55,8 +55,18 @@ func field(path, name string) string {
 
 // Head is the block of lines that every result begins with.
 func Head(ctx context.Context) string {
-	return fmt.Sprintf("time: %s\ncommit: %s\nmachine: %s\ncommand: %s\n",
-		time.Now().UTC().Format(time.RFC3339), Commit(ctx), Machine(), strings.Join(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), " "))
+	return fmt.Sprintf("time: %s\ncommit: %s\nmachine: %s\nload average: %s\ncommand: %s\n",
+		time.Now().UTC().Format(time.RFC3339), Commit(ctx), Machine(), load(), strings.Join(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), " "))
+}
+
+// load is the load average of the machine over 1, 5 and 15 minutes: what else ran when the
+// measurement began.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(text))[:3], " ")
 }
 
 // Append appends a line with time and commit to a file.

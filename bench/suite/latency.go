@@ -90,7 +90,7 @@ type meter struct {
 func (m *meter) run(ctx context.Context, l load) (intents, echoes []time.Duration, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(l.seconds+90)*time.Second, errors.New("the stages do not keep up"))
 	defer cancel()
-	for _, t := range []string{"raw.suricata", "events", "signals", "facts", "decisions", "intents", "outcomes", "rejects", "ledger", "echo"} {
+	for _, t := range append([]string{rawTopic, "echo"}, pipelineTopics...) {
 		if err := m.s.ensure(ctx, m.prefix+t); err != nil {
 			return nil, nil, err
 		}

@@ -26,6 +26,7 @@ type options struct {
 	broker  string
 	only    string
 	results string
+	profile string
 }
 
 func main() {
@@ -53,6 +54,7 @@ func start(ctx context.Context, args []string, out io.Writer) error {
 	fs.StringVar(&o.broker, "broker", "kfake", "kfake or kafka (Apache Kafka)")
 	fs.StringVar(&o.only, "only", "", "numbers to measure, such as n1,n5; default all")
 	fs.StringVar(&o.results, "results", "bench/results", "folder for the result file; empty stores nothing")
+	fs.StringVar(&o.profile, "profile", "", "start of the names of CPU profiles of the whole path; empty makes none")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -80,6 +82,7 @@ var measurements = []measurement{
 	{"n5", ">= 0.90", onceRatio},
 	{"n9", ">= 0.5", restoreRatio},
 	{"n6", "<= 10", latencyRatio},
+	{"lanes", "-", wholeRatio},
 }
 
 // measure makes the rounds, prints the table and the last line, and stores both.

@@ -32,6 +32,8 @@ var children = map[string]func(ctx context.Context, args []string) error{
 	"serve-broker": serveBroker,
 	"serve-stages": serveStages,
 	"keys":         keys,
+	"whole":        whole,
+	"soak":         soak,
 }
 
 // suite is what the measurements share.
