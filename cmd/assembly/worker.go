@@ -282,15 +282,26 @@ func (w *Worker) Stats() map[string]run.Stats {
 	return all
 }
 
-// Ready returns an error that names the partitions that are refused, nil if there are none
-// and every stage serves some.
-func (w *Worker) Ready(context.Context) error {
+// Refused returns an error that names a partition that is refused, nil if there is none.
+func (w *Worker) Refused() error {
 	for _, stage := range slices.Sorted(maps.Keys(w.lanes)) {
-		serves := 0
 		for _, l := range w.lanes[stage] {
 			for _, r := range l.Refused() {
 				return fmt.Errorf("%s: %s[%d] is not served: %w", stage, r.Topic, r.Partition, r.Err)
 			}
+		}
+	}
+	return nil
+}
+
+// Ready returns the error of Refused, or one that names a stage that serves nothing yet.
+func (w *Worker) Ready(context.Context) error {
+	if err := w.Refused(); err != nil {
+		return err
+	}
+	for _, stage := range slices.Sorted(maps.Keys(w.lanes)) {
+		serves := 0
+		for _, l := range w.lanes[stage] {
 			serves += l.Serves()
 		}
 		if serves == 0 {

@@ -97,6 +97,15 @@ func TestReplayAccountsForEveryLineAndIsDoneOnce(t *testing.T) {
 	if again := replayOnce(t, data, dir); counts(again) != counts(first) {
 		t.Errorf("the same command again: %+v, want %+v", again, first)
 	}
+	for _, n := range []string{"0", "1"} {
+		if err := os.RemoveAll(filepath.Join(data, "kafka", "log", "partitions", "state.ingest.raw.okta-"+n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := program(t, "up", "--data", data, "--replay", dir, "--once").CombinedOutput()
+	if want := "is not served"; err == nil || !strings.Contains(string(out), want) {
+		t.Errorf("without its state: %v, want an error that says %q:\n%s", err, want, out)
+	}
 }
 
 func TestReplayKilledInTheMiddleEndsWithTheSameCounts(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/riposte-sec/riposte/cmd/assembly"
@@ -55,9 +56,12 @@ func (w *watch) follow(ctx context.Context, ended, fed chan error, f upFlags, sa
 				go func() { drained <- w.worker.Drained(ctx) }()
 			}
 		case err := <-drained:
-			return err
+			return errors.Join(err, w.worker.Refused())
 		case <-tick.C:
 			w.line(ctx, say)
+			if err := w.worker.Refused(); err != nil && f.once {
+				return err // it would wait for ever
+			}
 			if !f.once && !w.shown {
 				w.hints(ctx, say)
 			}
