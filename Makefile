@@ -10,7 +10,7 @@ ARGS  ?=
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help build deps up test race lint fmt fuzz bench bench-smoke bench-policy chaos chaos-short ci clean
+.PHONY: help build deps up test race lint fmt fuzz bench bench-smoke bench-correlate bench-policy chaos chaos-short ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,7 +49,11 @@ bench: ## the numbers of DESIGN section 8 into bench/results
 
 bench-smoke: ## every benchmark once, small
 	$(GO) run ./bench/suite -smoke
+	$(GO) run ./bench/correlate -smoke
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./pipeline/... ./policies/... ./sources/... ./sinks/...
+
+bench-correlate: ## the correlate stage, ratios into bench/results
+	$(GO) run ./bench/correlate $(ARGS)
 
 bench-policy: ## the policy engine against OPA into bench/results
 	$(GO) run ./bench/policy $(ARGS)

@@ -47,17 +47,24 @@ func (s *Stage) report(out *outputs, r *rule, k *key, x *session, changed bool) 
 		return
 	}
 	s.renew(out, r, k, x)
-	n := x.signals()
-	grown := n >= 2*x.told.signals || n > x.told.signals && x.told.again != 0 && s.present() >= x.told.again
+	grown := x.grown(s.present())
 	if !changed && !grown {
 		return
 	}
-	a := s.alert(r, k, x)
-	if !grown && a.Evidence[0] == x.told.start && a.Trigger == x.told.trigger && a.Triggered == x.told.at &&
-		len(a.Entities) == int(x.told.entities) {
-		return
+	if a := s.alert(r, k, x); grown || x.told.differs(&a) {
+		s.revise(out, r, k, x, &a, "")
 	}
-	s.revise(out, r, k, x, &a, "")
+}
+
+// grown reports whether there is enough more than what was told to tell it.
+func (x *session) grown(now pipeline.Millis) bool {
+	n, t := x.signals(), &x.told
+	return n >= 2*t.signals || n > t.signals && t.again != 0 && now >= t.again
+}
+
+// differs reports whether an alert tells of another beginning, trigger or number of entities.
+func (t *told) differs(a *pipeline.Alert) bool {
+	return a.Evidence[0] != t.start || a.Trigger != t.trigger || a.Triggered != t.at || len(a.Entities) != int(t.entities)
 }
 
 // recheck is how much event time passes until an alert that was kept from incidents, and
@@ -255,9 +262,11 @@ func riskOf(c *Correlation, ev []mark, trigger *mark) float64 {
 	for n < len(ev) && ev[n].compare(trigger) <= 0 {
 		n++
 	}
-	w := riskWindow{c: c}
-	score, _ := w.score(ev[:n])
-	return score
+	w := newRiskWindow(c, pipeline.Millis(c.Span.Milliseconds()))
+	for i := range n {
+		w.push(ev, i)
+	}
+	return w.score
 }
 
 // incidentGroup names the entity whose incident the alert belongs to: the first of the kind

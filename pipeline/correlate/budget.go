@@ -31,7 +31,7 @@ func (s *Stage) shrink(out *outputs, r *rule, k *key) {
 	if n := len(k.pending); n > 1 {
 		s.forgot(out, r, k, k.pending[:n/2], k.approx)
 		k.pending, k.approx = slices.Clone(k.pending[n/2:]), true
-		k.waiting = sizeOf(k.pending)
+		k.waiting = contentOf(k.pending)
 	}
 	for i := range k.sessions {
 		x := &k.sessions[i]

@@ -204,8 +204,8 @@ func knownKeys(n *yaml.Node, v any) error {
 		return nil
 	}
 	var known []string
-	for i := range t.NumField() {
-		known = append(known, t.Field(i).Tag.Get("yaml"))
+	for f := range t.Fields() {
+		known = append(known, f.Tag.Get("yaml"))
 	}
 	for i := 0; i < len(n.Content); i += 2 {
 		key := n.Content[i]
@@ -213,10 +213,7 @@ func knownKeys(n *yaml.Node, v any) error {
 		if at < 0 {
 			return fmt.Errorf("line %d: there is no key %q, want one of %s", key.Line, key.Value, strings.Join(known, ", "))
 		}
-		if f := t.Field(at).Type; f.Kind() == reflect.Struct {
-			if _, own := reflect.New(f).Interface().(yaml.Unmarshaler); own || f.NumField() == 0 || f.Field(0).Tag.Get("yaml") == "" {
-				continue
-			}
+		if f := t.Field(at).Type; f.Kind() == reflect.Struct && f.Field(0).Tag.Get("yaml") != "" { // one of ours
 			if err := knownKeys(n.Content[i+1], reflect.New(f).Interface()); err != nil {
 				return err
 			}

@@ -15,21 +15,18 @@ func (k *key) wait(m mark) {
 	}
 	m.note = m.note.share(k.pending[:i])
 	if i == len(k.pending) {
-		k.waiting += m.content(k.pending) + listSize(i+1) - listSize(i)
+		k.waiting += m.content(k.pending)
 		k.pending = append(k.pending, m)
 		return
 	}
 	k.pending = slices.Insert(slices.Clone(k.pending), i, m)
-	k.waiting = sizeOf(k.pending)
+	k.waiting = contentOf(k.pending)
 }
 
 // judge decides about the spans that the watermark has passed. A span begins with the
 // first mark that is in none before it, and is one timespan long.
 func (s *Stage) judge(out *outputs, r *rule, k *key) {
-	defer func() {
-		k.waiting = sizeOf(k.pending)
-		k.approx = k.approx && len(k.pending) > 0
-	}()
+	defer func() { k.approx = k.approx && len(k.pending) > 0 }()
 	for len(k.pending) > 0 {
 		end := k.pending[0].at + r.span
 		if end >= s.passed(r) {
@@ -40,12 +37,23 @@ func (s *Stage) judge(out *outputs, r *rule, k *key) {
 			continue
 		}
 		n := sort.Search(len(k.pending), func(i int) bool { return k.pending[i].at > end })
-		ms := k.pending[:n:n]
-		k.pending = k.pending[n:]
+		ms := k.pop(n)
 		if r.c.satisfied(ms) {
 			s.episode(out, r, k, ms, ms[n-1])
 		}
 	}
+}
+
+// pop takes the first n marks out of what waits.
+func (k *key) pop(n int) []mark {
+	ms := k.pending[:n:n]
+	k.pending = k.pending[n:]
+	k.waiting -= contentOf(ms)
+	if len(k.pending) > 0 { // the note that it shared with the one before is its own now
+		first := &k.pending[0]
+		k.waiting += first.content(nil) - first.content(ms)
+	}
+	return ms
 }
 
 // satisfied judges a whole span.
@@ -98,9 +106,8 @@ func percentile(ms []mark, p int) int64 {
 // judgeAbsence decides about the first pending mark. One of the first rule was not followed
 // if no other rule was seen within the timespan; one of another rule has served.
 func (s *Stage) judgeAbsence(out *outputs, r *rule, k *key, end pipeline.Millis) {
-	m := k.pending[0]
-	rest := k.pending[1:]
-	k.pending = rest
+	m := k.pop(1)[0]
+	rest := k.pending
 	if m.step != 0 {
 		return
 	}
@@ -147,6 +154,6 @@ func (x *session) extend(ms []mark) (changed bool) {
 func (k *key) forget(meant func(mark) bool) {
 	if i := slices.IndexFunc(k.pending, meant); i >= 0 {
 		k.pending = slices.Delete(slices.Clone(k.pending), i, i+1)
-		k.waiting = sizeOf(k.pending)
+		k.waiting = contentOf(k.pending)
 	}
 }

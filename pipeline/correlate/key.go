@@ -18,6 +18,7 @@ type rule struct {
 	storm storm
 	bytes int
 
+	window  int    // bytes of a session's window, see windowSize
 	meaning uint64 // see Correlation.meaning
 }
 
@@ -31,7 +32,7 @@ type key struct {
 	// pending are the marks of a condition that is judged when the watermark has passed.
 	pending []mark
 	approx  bool            // signals that waited were forgotten
-	waiting int             // bytes of pending
+	waiting int             // bytes of the values and notes of pending
 	due     pipeline.Millis // of its entry in the timers; 0: none
 	bytes   int
 }
@@ -107,11 +108,11 @@ func (k *key) deadline(r *rule) pipeline.Millis {
 }
 
 // size estimates the key's memory in bytes.
-func (k *key) size() int {
+func (k *key) size(r *rule) int {
 	const fixedSize = 240 // struct, map bucket, timer
-	n := fixedSize + 2*len(k.text) + k.waiting
+	n := fixedSize + 2*len(k.text) + listSize(len(k.pending)) + k.waiting
 	for i := range k.sessions {
-		n += k.sessions[i].size()
+		n += k.sessions[i].size() + r.window
 	}
 	return n
 }

@@ -311,6 +311,3 @@ func contentOf(ms []mark) int {
 	}
 	return n
 }
-
-// sizeOf estimates the memory of a list of marks.
-func sizeOf(ms []mark) int { return listSize(len(ms)) + contentOf(ms) }

@@ -88,7 +88,7 @@ func New(cfg Config) (*Stage, error) {
 }
 
 func newRule(c *Correlation, loud bool) *rule {
-	return &rule{id: c.ID, c: c, span: pipeline.Millis(c.Span.Milliseconds()), loud: loud, keys: map[string]*key{}, meaning: c.meaning()}
+	return &rule{id: c.ID, c: c, span: pipeline.Millis(c.Span.Milliseconds()), loud: loud, keys: map[string]*key{}, meaning: c.meaning(), window: windowSize(c)}
 }
 
 var _ pipeline.Counted = (*Stage)(nil)
@@ -114,6 +114,15 @@ func (s *Stage) Stats() Stats { return s.stats }
 
 // Watermark returns the event time before which no signal is waited for any more.
 func (s *Stage) Watermark() pipeline.Millis { return s.wm }
+
+// Groups is how many groups of all rules have a state.
+func (s *Stage) Groups() int {
+	n := 0
+	for _, r := range s.rules {
+		n += len(r.keys)
+	}
+	return n
+}
 
 // StateBytes estimates the memory of the state.
 func (s *Stage) StateBytes() int { return s.bytes }
@@ -384,7 +393,7 @@ func (s *Stage) settled(r *rule, k *key) {
 	if len(k.sessions) == 0 && len(k.pending) == 0 {
 		delete(r.keys, k.text)
 	} else {
-		size = k.size()
+		size = k.size(r)
 		s.schedule(r, k)
 	}
 	s.weigh(r, k, size)

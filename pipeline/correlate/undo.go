@@ -101,7 +101,7 @@ func (s *Stage) putBack(r *rule, k *key) {
 		k.sessions[i].win, k.sessions[i].weighed = nil, -1
 	}
 	r.keys[k.text] = k
-	k.bytes, k.due, k.waiting = 0, 0, sizeOf(k.pending)
-	s.weigh(r, k, k.size())
+	k.bytes, k.due, k.waiting = 0, 0, contentOf(k.pending)
+	s.weigh(r, k, k.size(r))
 	s.schedule(r, k)
 }

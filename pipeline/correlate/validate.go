@@ -105,22 +105,26 @@ func numeric(c *Correlation) bool { return c.Cond.HasMin || c.Cond.HasMax || c.C
 
 // validateParts checks what belongs to single types, and fills in their defaults.
 func (c *Correlation) validateParts(bad func(wrong bool, format string, args ...any)) {
-	bad(needs[c.Type].number && c.Cond.Holds(0) && c.Cond.Rising(), "condition holds for zero already")
+	c.validateCondition(bad)
+	bad(c.Type != TemporalOrdered && hasTwice(c.Rules), "a rule is named twice, which only temporal_ordered may")
+	bad(c.Type == FirstSeen && c.Learning != 0 && c.Learning < minLearning, "learning: at least 1h, or none")
+	bad(c.Type != Absence && (c.Source != "" || c.Alive != 0), "source and alive are for absence")
+	bad(c.Alive > 24*time.Hour, "alive: at most 1d")
+	c.validateNames(bad)
+	c.fillDefaults()
+}
+
+// validateCondition checks what a condition means for the type.
+func (c *Correlation) validateCondition(bad func(wrong bool, format string, args ...any)) {
 	all := float64(len(c.Rules))
+	bad(needs[c.Type].number && c.Cond.Holds(0) && c.Cond.Rising(), "condition holds for zero already")
 	bad(c.Type == TemporalOrdered && numeric(c) && (!c.Cond.Holds(all) || c.Cond.Holds(all-1)),
 		"temporal_ordered: condition: all rules must be seen: fewer of them, in order, are several correlations")
 	bad((c.Type == Absence || c.Type == FirstSeen) && numeric(c), "%s: condition has no meaning", c.Type)
-	bad(c.Type != ValuePercentile && c.Percentile != 0, "%s: condition.percentile is for value_percentile", c.Type)
-	bad(c.Type == ValuePercentile && c.Percentile == 0, "value_percentile: condition.percentile is required")
-	bad(c.Type != TemporalOrdered && hasTwice(c.Rules), "a rule is named twice, which only temporal_ordered may")
-	bad(c.Type == FirstSeen && c.Learning != 0 && c.Learning < minLearning, "learning: at least 1h, or none")
+	bad((c.Type == ValuePercentile) != (c.Percentile != 0), "%s: condition.percentile is for value_percentile, which must have it", c.Type)
 	bad(c.Type == Risk && !c.Cond.Rising(), "risk: condition wants gt or gte")
 	bad(c.Type == EventCount && c.Cond.Min > maxMarks, "event_count: at most %d", maxMarks)
-	bad(c.Type != Absence && (c.Source != "" || c.Alive != 0), "source and alive are for absence")
-	bad(c.Alive > 24*time.Hour, "alive: at most 1d")
 	bad(c.Type == ValueCount && !c.rising() && c.Cond.Min > maxMarks, "value_count: a range or an equality of more than %d is not counted", maxMarks)
-	c.validateNames(bad)
-	c.fillDefaults()
 }
 
 // validateNames checks aliases and weights, which name rules and fields of the document.

@@ -30,10 +30,27 @@ func newWindow(c *Correlation) window {
 	case TemporalOrdered:
 		return newOrderWindow(c, span)
 	case Risk:
-		return &riskWindow{tail: tail{span: span}, c: c}
+		return newRiskWindow(c, span)
 	case ValueAvg, ValuePercentile, Absence:
 	}
 	panic("BUG: correlate: no window for " + string(c.Type))
+}
+
+// windowSize estimates the memory of a window of c, without what it has for each mark.
+func windowSize(c *Correlation) int {
+	n := len(c.Rules)
+	switch c.Type {
+	case ValueCount:
+		return 260 // a map
+	case Temporal:
+		return 8 * n
+	case TemporalOrdered:
+		return 90 * n
+	case Risk:
+		return 260 + n*(24+maxRepeats*12)
+	case Single, FirstSeen, EventCount, ValueSum, ValueAvg, ValuePercentile, Absence:
+	}
+	return 0
 }
 
 // tail finds the beginning of a sliding window: a mark exactly one span old is inside.
@@ -172,41 +189,65 @@ func (w *orderWindow) keep(at int, c chain) {
 // more signal can never lower the score.
 type riskWindow struct {
 	tail
-	c *Correlation
+	c       *Correlation
+	newest  [][]int // by rule: positions of its newest marks in the window, the newest last
+	tactics map[string]int
+	score   float64 // at the last mark
 }
 
-// defaultWeight is the weight of a rule that the document does not mention.
-const defaultWeight = 10
+const (
+	// defaultWeight is the weight of a rule that the document does not mention.
+	defaultWeight = 10
+	// maxRepeats is how many signals of a rule are weighed: a further one would count less
+	// than a millionth, and a signal shall not cost more in a larger window.
+	maxRepeats = 20
+)
+
+func newRiskWindow(c *Correlation, span pipeline.Millis) *riskWindow {
+	return &riskWindow{tail: tail{span: span}, c: c, newest: make([][]int, len(c.Rules)), tactics: map[string]int{}}
+}
 
 func (w *riskWindow) push(ms []mark, i int) (int, bool) {
-	w.slide(ms, i, func(*mark) {})
-	score, tactics := w.score(ms[w.lo : i+1])
-	return w.lo, w.c.Cond.Holds(score) && tactics >= w.c.Distinct
+	w.slide(ms, i, func(m *mark) {
+		for _, t := range m.note.tactics {
+			if w.tactics[t]--; w.tactics[t] == 0 {
+				delete(w.tactics, t)
+			}
+		}
+	})
+	for _, t := range ms[i].note.tactics {
+		w.tactics[t]++
+	}
+	own := &w.newest[ms[i].step]
+	if len(*own) == maxRepeats {
+		copy(*own, (*own)[1:])
+		*own = (*own)[:maxRepeats-1]
+	}
+	*own = append(*own, i)
+	w.score = w.sum(ms, i)
+	return w.lo, w.c.Cond.Holds(w.score) && len(w.tactics) >= w.c.Distinct
 }
 
-// score returns the score at the last of ms, and how many tactics are among them.
-func (w *riskWindow) score(ms []mark) (float64, int) {
-	factor := make([]float64, len(w.c.Rules))
-	for i := range factor {
-		factor[i] = 1
-	}
-	now, half := ms[len(ms)-1].at, float64(w.c.HalfLife.Milliseconds())
-	tactics := map[string]bool{}
-	total := 0.0
-	for i := len(ms) - 1; i >= 0; i-- {
-		m := &ms[i]
-		weight, ok := w.c.Weights[w.c.Rules[m.step]]
+// sum adds up what counts at ms[now], always in the same order: the result depends on the
+// marks alone and not on how the window came to be.
+func (w *riskWindow) sum(ms []mark, now int) float64 {
+	half, total := float64(w.c.HalfLife.Milliseconds()), 0.0
+	for step, own := range w.newest {
+		factor, ok := w.c.Weights[w.c.Rules[step]]
 		if !ok {
-			weight = defaultWeight
+			factor = defaultWeight
 		}
-		if m.num > 0 {
-			weight *= float64(m.num) / 1000
-		}
-		total += weight * factor[m.step] * math.Exp2(-float64(now-m.at)/half)
-		factor[m.step] /= 2
-		for _, t := range m.note.tactics {
-			tactics[t] = true
+		for _, i := range slices.Backward(own) {
+			if i < w.lo {
+				break
+			}
+			weight := factor
+			if n := ms[i].num; n > 0 { // what its asset and identity make of it, in thousandths
+				weight *= float64(n) / 1000
+			}
+			total += weight * math.Exp2(-float64(ms[now].at-ms[i].at)/half)
+			factor /= 2
 		}
 	}
-	return total, len(tactics)
+	return total
 }
