@@ -116,8 +116,8 @@ func (c *Correlation) chain(window []mark) (begin int, ok bool) {
 	if window[len(window)-1].step != want {
 		return 0, false
 	}
-	for i := len(window) - 1; i >= 0; i-- {
-		if window[i].step != want {
+	for i, m := range slices.Backward(window) {
+		if m.step != want {
 			continue
 		}
 		if want--; want < 0 {

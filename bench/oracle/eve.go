@@ -37,9 +37,9 @@ type flow struct {
 	out, in   int
 }
 
-// append appends the flow as a Suricata EVE alert of the size and shape of a real one.
-func (f *flow) append(dst []byte) []byte {
-	dst = append(dst, `{"timestamp":"`...)
+// json returns the flow as a Suricata EVE alert of the size and shape of a real one.
+func (f *flow) json() []byte {
+	dst := []byte(`{"timestamp":"`)
 	dst = f.at.UTC().AppendFormat(dst, eveTime)
 	dst = append(dst, `","flow_id":`...)
 	dst = strconv.AppendUint(dst, f.seq, 10)

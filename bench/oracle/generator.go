@@ -97,7 +97,7 @@ func (g *Generator) ordinary(now time.Time, late bool) Record {
 		f.at = now.Add(-LateBy)
 	}
 	g.touched[r.Key] = true
-	r.Value = f.append(nil)
+	r.Value = f.json()
 	g.keep(r)
 	return r
 }
@@ -109,7 +109,7 @@ func (g *Generator) trigger(now time.Time) Record {
 	f := g.flow(now)
 	f.src, f.dst = r.Target, fmt.Sprintf("10.41.%d.%d", t>>8, t&255)
 	f.signature = loud
-	r.Value = f.append(nil)
+	r.Value = f.json()
 	g.keep(r)
 	return r
 }
@@ -143,7 +143,7 @@ func (g *Generator) correlated(now time.Time) Record {
 	f.src, f.dst, f.dport = fmt.Sprintf("10.60.%d.%d", group>>8, group&255), "10.61.0.1", uint16(value)
 	f.signature = s.signature
 	r.Step = Step{Rule: s.rule, Group: f.src, Value: value, At: at.at}
-	r.Value = f.append(nil)
+	r.Value = f.json()
 	g.keep(r)
 	return r
 }
@@ -175,7 +175,7 @@ func (g *Generator) poison(now time.Time) Record {
 	k := g.rand.IntN(g.plan.Keys)
 	f := g.flow(now)
 	f.src, f.dst = "10.50.0.1", "10.50.0.2"
-	return Record{Seq: g.seq, Class: Poison, Key: fmt.Sprintf("k%d", k), Value: poison(g.rand, g.seq, f.append(nil))}
+	return Record{Seq: g.seq, Class: Poison, Key: fmt.Sprintf("k%d", k), Value: poison(g.rand, g.seq, f.json())}
 }
 
 func (g *Generator) keep(r Record) {

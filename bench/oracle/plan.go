@@ -44,7 +44,7 @@ func (p Plan) Validate() error {
 		return fmt.Errorf("plan: %d records: want at least 1", p.Records)
 	case p.Keys < 1 || p.Keys > 1<<16:
 		return fmt.Errorf("plan: %d keys: want 1 to 65536", p.Keys)
-	case p.Duplicates < 0 || p.Poison < 0 || p.Late < 0 || p.Correlated < 0 || p.Duplicates+p.Poison+p.Late+p.Correlated > 0.9:
+	case min(p.Duplicates, p.Poison, p.Late, p.Correlated) < 0 || p.Duplicates+p.Poison+p.Late+p.Correlated > 0.9:
 		return errors.New("plan: the shares of duplicate, poison, late and correlated records must be positive and at most 0.9 together")
 	case p.Back < 1:
 		return fmt.Errorf("plan: copies reach %d records back: want at least 1", p.Back)

@@ -107,7 +107,7 @@ func (a *app) contextForgetCommand() *cobra.Command {
 		Use:     "forget SOURCE",
 		Short:   "take back everything that a source said",
 		Example: `  riposte context forget abuse-feed`,
-		Args:    minArgs(1, "a source from `riposte context status`"),
+		Args:    someArgs("a source from `riposte context status`"),
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := a.loadConfig()
 			if err != nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -54,7 +53,7 @@ Formats (told from the content, or --input):
   riposte context load bundle.json --dry-run
   riposte context load trivy.json --asset web-01.corp.example
   curl -s https://feeds.example/ips | riposte context load - --source ips`,
-		Args: minArgs(1, "a file"),
+		Args: someArgs("a file"),
 		RunE: func(c *cobra.Command, args []string) error { return a.contextLoad(c.Context(), f, args) },
 	}
 	fl := c.Flags()
@@ -192,14 +191,14 @@ func (f *contextLoadFlags) base() (inventory.Load, pipeline.Millis, error) {
 
 // readFeed reads one file, "-" is stdin, and tells when it was written.
 func (a *app) readFeed(path string, opt feeds.Options) (*feeds.Result, pipeline.Millis, error) {
-	var r io.Reader = a.stdin
+	r := a.stdin
 	written := time.Now()
 	if path != "-" {
 		file, err := os.Open(path)
 		if err != nil {
 			return nil, 0, err
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }() // it was only read
 		info, err := file.Stat()
 		if err != nil {
 			return nil, 0, err

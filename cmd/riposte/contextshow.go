@@ -129,7 +129,7 @@ domains and other names of the same asset, at a time of the data (--at).`,
 		Example: `  riposte context show 203.0.113.17
   riposte context show host:dc-01.corp.example
   riposte context show user:anna.berg --format json`,
-		Args: minArgs(1, "a value"),
+		Args: someArgs("a value"),
 		RunE: func(c *cobra.Command, args []string) error {
 			when := pipeline.MillisOf(time.Now())
 			if at != "" {

@@ -32,7 +32,7 @@ file lies in. Every record is acknowledged by all replicas before feed ends.`,
 		Example: `  riposte feed eve.json --source suricata
   riposte feed logs/ --rate 5000
   riposte feed archive/2026-11/*.gz --source zeek`,
-		Args: minArgs(1, "a file"),
+		Args: someArgs("a file"),
 		RunE: func(c *cobra.Command, args []string) error { return a.feed(c.Context(), f, args) },
 	}
 	c.Flags().StringVar(&f.source, "source", "", "source of the files: "+strings.Join(sourceNames(), ", "))

@@ -117,7 +117,7 @@ func (a *app) rejectsShowCommand() *cobra.Command {
 		Short: "show rejects with their bytes",
 		Example: `  riposte rejects show 3:17
   riposte rejects show 3:17 0:4 --brokers k1:9092`,
-		Args: minArgs(1, "an id from `riposte rejects list`"),
+		Args: someArgs("an id from `riposte rejects list`"),
 		RunE: func(c *cobra.Command, args []string) error {
 			all, err := a.readRejects(c.Context(), rejectFilter{ids: args})
 			if err != nil {

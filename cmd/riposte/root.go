@@ -122,10 +122,10 @@ func noArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// minArgs wants at least n arguments.
-func minArgs(n int, what string) cobra.PositionalArgs {
+// someArgs wants at least one argument.
+func someArgs(what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if len(args) < n {
+		if len(args) == 0 {
 			return usagef("%s: %s missing (see `%s --help`)", c.CommandPath(), what, c.CommandPath())
 		}
 		return nil

@@ -94,8 +94,13 @@ func (a *app) verify(ctx context.Context, f replayFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.format == formatJSON {
-		return writeJSON(a.stdout, map[string]any{"version": 1, "read": len(cfg.Log), "equal": true, "records": res.Records, "recorded": res.Recorded})
+	return a.tellEqual(f.format, len(cfg.Log), res)
+}
+
+// tellEqual writes how much was compared and found equal.
+func (a *app) tellEqual(format string, read int, res *replay.Result) error {
+	if format == formatJSON {
+		return writeJSON(a.stdout, map[string]any{"version": 1, "read": read, "equal": true, "records": res.Records, "recorded": res.Recorded})
 	}
 	s := sheet{columns: []string{"input", "topic", "records", "equal"}}
 	for _, t := range compared {

@@ -65,22 +65,7 @@ func (s *Stage) belongs(fact *pipeline.Fact) (pipeline.ID, fate) {
 	if g == nil {
 		g = &group{}
 	}
-	var id pipeline.ID
-	switch fact.Kind {
-	case pipeline.FactAlert:
-		id = s.ofAlert(g, fact)
-	case pipeline.FactOutcome:
-		id = fact.Outcome.Incident
-	case pipeline.FactApproval:
-		id = s.ofIntent(g, fact.Approval.Intent)
-	case pipeline.FactOverride:
-		id = s.ofIntent(g, fact.Override.Intent)
-	default:
-		id = fact.Ref
-		if id.IsZero() && len(g.Incidents) > 0 {
-			id = g.Incidents[len(g.Incidents)-1]
-		}
-	}
+	id := s.named(g, fact)
 	inc := s.incidents.Get(id.View())
 	switch {
 	case inc == nil && fact.Kind == pipeline.FactAlert:
@@ -93,6 +78,25 @@ func (s *Stage) belongs(fact *pipeline.Fact) (pipeline.ID, fate) {
 		return id, known
 	}
 	return id, folded
+}
+
+// named returns the incident that a fact names, itself or by an intent, or that its group
+// says.
+func (s *Stage) named(g *group, fact *pipeline.Fact) pipeline.ID {
+	switch fact.Kind {
+	case pipeline.FactAlert:
+		return s.ofAlert(g, fact)
+	case pipeline.FactOutcome:
+		return fact.Outcome.Incident
+	case pipeline.FactApproval:
+		return s.ofIntent(g, fact.Approval.Intent)
+	case pipeline.FactOverride:
+		return s.ofIntent(g, fact.Override.Intent)
+	}
+	if fact.Ref.IsZero() && len(g.Incidents) > 0 {
+		return g.Incidents[len(g.Incidents)-1]
+	}
+	return fact.Ref
 }
 
 // stale reports whether the incident knows a later word than this one.

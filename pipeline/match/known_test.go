@@ -39,8 +39,10 @@ func something(tb testing.TB) pipeline.Context {
 
 func flow() *pipeline.Event {
 	return &pipeline.Event{Tenant: "acme", Source: "zeek", Class: pipeline.ClassNetworkActivity, At: 1000, Entities: []pipeline.Entity{
-		{Kind: pipeline.EntityHost, Value: "dc-01.corp.example", Role: "device"}, {Kind: pipeline.EntityIP, Value: "203.0.113.17", Role: "dst"},
-		{Kind: pipeline.EntityIP, Value: "10.20.1.1", Role: "src"}, {Kind: pipeline.EntityUser, Value: "anna.berg", Role: "user", Content: true},
+		{Kind: pipeline.EntityHost, Value: "dc-01.corp.example", Role: "device"},
+		{Kind: pipeline.EntityIP, Value: "203.0.113.17", Role: "dst"},
+		{Kind: pipeline.EntityIP, Value: "10.20.1.1", Role: "src"},
+		{Kind: pipeline.EntityUser, Value: "anna.berg", Role: "user", Content: true},
 	}}
 }
 

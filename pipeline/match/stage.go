@@ -149,7 +149,8 @@ func (s *Stage) emit(b *pipeline.Batch, e *pipeline.Event, sig pipeline.Signal, 
 		sig.Group = append(sig.Group, v)
 	}
 	for _, p := range fields {
-		v, ok := "", false
+		var v string
+		var ok bool
 		if strings.HasPrefix(p, known+".") {
 			v, ok = s.join.knownOf(b.Context, e, p, sig.Group)
 		} else {

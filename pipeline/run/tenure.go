@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -69,16 +70,15 @@ func elapsed(from, to time.Time) time.Duration {
 func (s *session) isMember(ctx context.Context) error {
 	cl := s.gts.Client()
 	req := kmsg.NewPtrHeartbeatRequest()
-	req.Group, req.InstanceID = Group(s.l.cfg.Kafka, s.l.cfg.Stage), kmsg.StringPtr(s.member())
+	req.Group, req.InstanceID = Group(s.l.cfg.Kafka, s.l.cfg.Stage), new(s.member())
 	req.MemberID, req.Generation = cl.GroupMetadata()
 	resp, err := req.RequestWith(ctx, cl)
 	if err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
-	switch err := kerr.ErrorForCode(resp.ErrorCode); err {
-	case nil, kerr.RebalanceInProgress: // what we have stays ours until we join again
+	err = kerr.ErrorForCode(resp.ErrorCode)
+	if err == nil || errors.Is(err, kerr.RebalanceInProgress) { // what we have stays ours until we join again
 		return nil
-	default:
-		return fmt.Errorf("heartbeat: %w", err)
 	}
+	return fmt.Errorf("heartbeat: %w", err)
 }

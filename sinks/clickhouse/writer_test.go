@@ -208,7 +208,7 @@ func story(t *testing.T) []*pipeline.Block {
 	opened, grown, contained := fact("opened", pipeline.FactAlert), fact("grown", pipeline.FactAlert), fact("contained", pipeline.FactOutcome)
 	opened.Alert, opened.Ref, grown.Alert, grown.Ref = alert(1), id("alert"), alert(2), id("alert")
 	contained.Ref, contained.Outcome = id("intent"), &pipeline.Outcome{Intent: id("intent"), Flags: []string{"demo"}}
-	rev := func(n uint64, status string, f *pipeline.Fact, offset int64) *pipeline.Revision {
+	rev := func(n uint64, status string, f *pipeline.Fact) *pipeline.Revision {
 		return &pipeline.Revision{
 			Incident: pipeline.Incident{
 				ID: id("incident"), Tenant: "acme", Group: "host:ws1", Revision: n, Status: status, Priority: 2, Title: "Beacon", Rules: []string{"beacon"},
@@ -236,9 +236,9 @@ func story(t *testing.T) []*pipeline.Block {
 			record1(t, 8, at(60_000), grown, pipeline.HeaderTimes, fmt.Sprintf(`{"normalised":%d}`, at(59_000))),
 			record1(t, 9, at(90_000), contained)),
 		blockOf(pipeline.TopicDecisions, 2,
-			record1(t, 1, at(14_600), rev(1, "open", opened, 5), pipeline.HeaderTimes, fmt.Sprintf(times, at(14_000), at(14_500), 0)),
-			record1(t, 2, at(60_100), rev(2, "open", grown, 8), pipeline.HeaderTimes, fmt.Sprintf(times, at(14_000), at(14_500), 0)),
-			record1(t, 4, at(90_100), rev(3, "contained", contained, 9), pipeline.HeaderTimes, fmt.Sprintf(times, at(14_000), at(14_500), at(90_000)))),
+			record1(t, 1, at(14_600), rev(1, "open", opened), pipeline.HeaderTimes, fmt.Sprintf(times, at(14_000), at(14_500), 0)),
+			record1(t, 2, at(60_100), rev(2, "open", grown), pipeline.HeaderTimes, fmt.Sprintf(times, at(14_000), at(14_500), 0)),
+			record1(t, 4, at(90_100), rev(3, "contained", contained), pipeline.HeaderTimes, fmt.Sprintf(times, at(14_000), at(14_500), at(90_000)))),
 		blockOf(pipeline.TopicIntents, 0, record1(t, 1, at(14_600), intent), record1(t, 3, at(60_000), &allowed)),
 		blockOf(pipeline.TopicOutcomes, 0, record1(t, 1, at(70_000), outcome(1, "apply", "in_place")), record1(t, 2, at(80_000), outcome(2, "verify", "in_place"))),
 		blockOf(pipeline.TopicRejects, 0, record1(t, 1, at(0), "x", pipeline.HeaderDemo, "1", pipeline.HeaderRejectTopic, "raw.zeek", pipeline.HeaderRejectPartition, "0",

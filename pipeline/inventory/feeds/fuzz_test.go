@@ -82,6 +82,7 @@ func FuzzGrype(f *testing.F) { fuzz(f, "grype", beginning(f, "grype.json")) }
 func FuzzKEV(f *testing.F) {
 	fuzz(f, "kev", beginning(f, "kev.json"), "cveID,dateAdded\nCVE-2021-44228,2021-12-10\n")
 }
+
 func FuzzNessus(f *testing.F) {
 	fuzz(f, "nessus", beginning(f, "scan.nessus"), "Plugin ID,CVE,Risk,Host,Port,Name\n1,CVE-2017-0144,High,10.0.0.1,445,x\n")
 }

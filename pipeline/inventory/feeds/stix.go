@@ -40,7 +40,7 @@ func readSTIX(p *parser, r io.Reader) error {
 		return err
 	}
 	if b.Type != "bundle" {
-		b.stixObject.Kind = b.Type
+		b.Kind = b.Type
 		b.Objects = append(b.Objects, b.stixObject)
 	}
 	for i := range b.Objects {

@@ -58,26 +58,10 @@ func Start(cfg Config) (*Broker, error) {
 	}
 	b := &Broker{}
 	if cfg.Dir != "" {
-		lock, err := lockDir(cfg.Dir)
-		if err != nil {
-			return nil, err
-		}
-		b.lock = lock
-		left, err := free(cfg.Dir)
-		if err == nil && left < reserve {
-			err = fmt.Errorf("embedded broker: %s: %w: %d MiB are free, %d are needed", cfg.Dir, ErrFull, left>>20, reserve>>20)
-		}
-		if err != nil {
+		if err := b.open(cfg); err != nil {
 			return nil, errors.Join(err, b.unlock())
 		}
-		if b.life, err = beginLife(lock); err != nil {
-			return nil, errors.Join(err, b.unlock())
-		}
-		data := filepath.Join(cfg.Dir, "log")
-		if b.commits, err = openCommits(cfg.Dir, data, !cfg.NoSync); err != nil {
-			return nil, errors.Join(err, b.unlock())
-		}
-		opts = append(opts, kfake.DataDir(data))
+		opts = append(opts, kfake.DataDir(dataDir(cfg)))
 		if !cfg.NoSync {
 			opts = append(opts, kfake.SyncWrites())
 		}
@@ -97,6 +81,28 @@ func Start(cfg Config) (*Broker, error) {
 	b.cluster = cluster
 	return b, nil
 }
+
+// open takes the folder and reads what it says of former lives.
+func (b *Broker) open(cfg Config) (err error) {
+	if b.lock, err = lockDir(cfg.Dir); err != nil {
+		return err
+	}
+	left, err := free(cfg.Dir)
+	if err == nil && left < reserve {
+		err = fmt.Errorf("embedded broker: %s: %w: %d MiB are free, %d are needed", cfg.Dir, ErrFull, left>>20, reserve>>20)
+	}
+	if err != nil {
+		return err
+	}
+	if b.life, err = beginLife(b.lock); err != nil {
+		return err
+	}
+	b.commits, err = openCommits(cfg.Dir, dataDir(cfg), !cfg.NoSync)
+	return err
+}
+
+// dataDir is where the cluster keeps its records.
+func dataDir(cfg Config) string { return filepath.Join(cfg.Dir, "log") }
 
 // Addr returns the address of the broker as host:port.
 func (b *Broker) Addr() string { return b.cluster.ListenAddrs()[0] }

@@ -42,7 +42,7 @@ func TestServerThatWasKilledIsStartedAgainOnItsDataAndPorts(t *testing.T) {
 	if err := k.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := http.Get("http://" + k.HTTPAddr + "/ping"); err == nil { //nolint:noctx // nobody may answer
+	if _, err := http.Get("http://" + k.HTTPAddr + "/ping"); err == nil {
 		t.Error("somebody answers after Close")
 	}
 }
