@@ -46,6 +46,8 @@ type Config struct {
 	Context func() pipeline.Context
 	// Rows stores what is recorded. Nil if record is not among the stages.
 	Rows pipeline.RowSink
+	// Retro holds recorded events against indicators that are added, beside the recorder.
+	Retro Retro
 	// Drain bounds how long Run may take to end after its context is done.
 	Drain time.Duration
 	// Leave gives up the partitions at the end instead of keeping them for a restart.
@@ -59,6 +61,7 @@ type Worker struct {
 	cfg      Config
 	lanes    map[string][]*run.Lane // by stage
 	recorder *run.Recorder
+	hunter   *run.Hunter        // nil if there is no recorder, or nothing to search
 	known    *inventory.Builder // of follower
 	follower *run.Follower      // nil if no stage looks things up, or Config.Context does
 }
@@ -150,7 +153,12 @@ func (w *Worker) addRecorder() error {
 	rc.Name, rc.Worker = StageRecord, w.cfg.Name
 	rc.DrainTimeout, rc.Metrics, rc.Log = w.cfg.Drain, w.cfg.Metrics, w.cfg.Log
 	var err error
-	w.recorder, err = run.NewRecorder(rc)
+	if w.recorder, err = run.NewRecorder(rc); err != nil {
+		return err
+	}
+	if w.cfg.Retro.Search != nil && w.cfg.Retro.Past > 0 {
+		w.hunter, err = w.newHunter()
+	}
 	return err
 }
 
@@ -248,6 +256,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	if w.recorder != nil {
 		start(w.recorder.Run)
+	}
+	if w.hunter != nil {
+		start(w.hunter.Run)
 	}
 	wg.Wait()
 	return first

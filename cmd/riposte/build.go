@@ -89,6 +89,7 @@ func (a *app) build(ctx context.Context, p pipelineParts) (r *running, err error
 	wc := workerConfig(p, r)
 	if p.rows != nil {
 		wc.Rows = p.rows
+		wc.Retro = assembly.Retro{Search: p.rows, Past: time.Duration(p.cfg.Context.Retro), Confidence: uint8(p.cfg.Context.RetroConfidence)}
 		r.ops.check("clickhouse", p.rows.ping)
 	}
 	if r.worker, err = assembly.New(ctx, wc); err != nil {

@@ -32,6 +32,7 @@ type Config struct {
 	// shipped ones, which are part of the program.
 	Policies  string          `yaml:"policies"`
 	Correlate CorrelateConfig `yaml:"correlate"`
+	Context   ContextConfig   `yaml:"context"`
 	Decide    decide.Config   `yaml:"decide"`
 	Respond   respond.Config  `yaml:"respond"`
 	// Sinks has a section for each connector that shall exist; the log connector always does.
@@ -51,6 +52,16 @@ type CorrelateConfig struct {
 	// Storm is how many alerts of one rule per hour and partition may open incidents; further
 	// ones are told as folded. 0: no limit. Default 200.
 	Storm int `yaml:"storm"`
+}
+
+// ContextConfig is about what is looked up; `riposte context` loads it.
+type ContextConfig struct {
+	// Retro is how far back recorded events are searched for indicators that are added; what
+	// is found opens alerts with the flag retro. At most 90d. 0s: not at all. Default 7d.
+	Retro config.Duration `yaml:"retro"`
+	// RetroConfidence is the least confidence of the indicators that are searched for, 1 to
+	// 100. Default 60.
+	RetroConfidence int `yaml:"retro_confidence"`
 }
 
 // KafkaConfig says how to reach Kafka.
@@ -117,6 +128,7 @@ func defaultConfig() Config {
 	c.HTTP.Listen = "127.0.0.1:9600"
 	cd := correlate.Default()
 	c.Correlate = CorrelateConfig{Lateness: config.Duration(cd.Lateness), Fold: config.Duration(cd.Fold), Budget: config.Size(cd.Budget), Storm: cd.Storm}
+	c.Context = ContextConfig{Retro: week, RetroConfidence: 60}
 	c.Decide, c.Respond = decide.Default(), respond.Default()
 	c.Sinks = defaultSinks()
 	return c
@@ -164,6 +176,12 @@ func (c Config) Validate() error {
 	}
 	if c.Worker.Drain <= 0 {
 		errs = append(errs, errors.New("worker.drain: want a positive duration, such as 20s"))
+	}
+	if n := c.Context.RetroConfidence; n < 1 || n > 100 {
+		errs = append(errs, fmt.Errorf("context.retro_confidence: %d is not in [1, 100]", n))
+	}
+	if d := time.Duration(c.Context.Retro); d < 0 || d > 90*24*time.Hour {
+		errs = append(errs, fmt.Errorf("context.retro: %s is not in [0s, 90d]", d))
 	}
 	if _, err := c.Kafka.reach(""); err != nil {
 		errs = append(errs, err)

@@ -31,7 +31,8 @@ input.context, playbooks and guard with each entity; see docs/context.md.`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.PersistentFlags().StringArrayVar(&a.brokers, "brokers", nil, "Kafka brokers (default: from the configuration)")
-	c.AddCommand(a.contextLoadCommand(), a.contextForgetCommand(), a.contextStatusCommand(), a.contextListCommand(), a.contextShowCommand())
+	c.AddCommand(a.contextLoadCommand(), a.contextForgetCommand(), a.contextStatusCommand(), a.contextListCommand(), a.contextShowCommand(),
+		a.contextRetroCommand())
 	return c
 }
 

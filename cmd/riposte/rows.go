@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/riposte-sec/riposte/cmd/assembly"
 	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/pipeline/record"
 	"github.com/riposte-sec/riposte/sinks/clickhouse"
@@ -22,7 +23,10 @@ type rows struct {
 	writer *clickhouse.Writer
 }
 
-var _ pipeline.RowSink = (*rows)(nil)
+var (
+	_ pipeline.RowSink  = (*rows)(nil)
+	_ assembly.Searcher = (*rows)(nil)
+)
 
 // firstTry bounds what a server that does not answer costs at the start of a worker.
 const firstTry = 10 * time.Second
@@ -77,6 +81,14 @@ func (r *rows) Insert(ctx context.Context, blk *pipeline.Block) error {
 		return err
 	}
 	return w.Insert(ctx, blk)
+}
+
+// Hunt implements [assembly.Searcher].
+func (r *rows) Hunt(ctx context.Context, h pipeline.Hunt) ([]pipeline.Sighting, error) {
+	if _, err := r.ready(ctx); err != nil {
+		return nil, err
+	}
+	return r.store.Hunt(ctx, h)
 }
 
 // ping reports whether ClickHouse answers.

@@ -13,7 +13,6 @@ import (
 	"github.com/riposte-sec/riposte/bench/replay"
 	"github.com/riposte-sec/riposte/cmd/assembly"
 	"github.com/riposte-sec/riposte/pipeline"
-	"github.com/riposte-sec/riposte/pipeline/inventory"
 	"github.com/riposte-sec/riposte/pipeline/run"
 )
 
@@ -80,11 +79,7 @@ func (a *app) verify(ctx context.Context, f replayFlags) error {
 	if cfg.Recorded, _, err = readLog(ctx, k, f.limit, pipeline.TopicSignals, pipeline.TopicFacts); err != nil {
 		return err
 	}
-	known, err := readContext(ctx, k, func(err error) { fmt.Fprintf(a.stderr, "passed over: %v\n", err) })
-	if err != nil {
-		return err
-	}
-	if cfg.Stages, err = a.verifyStages(ctx, cfg.Partitions, known); err != nil {
+	if cfg.Stages, err = a.verifyStages(ctx, k, cfg.Partitions); err != nil {
 		return err
 	}
 	res, err := replay.Verify(ctx, cfg, replay.Variants(f.seed))
@@ -157,7 +152,11 @@ func readLog(ctx context.Context, k run.Kafka, limit int, topics ...string) ([]r
 }
 
 // verifyStages makes the stages without effects, anew for each lane.
-func (a *app) verifyStages(ctx context.Context, partitions int32, known *inventory.Builder) (func(context.Context) ([]run.LaneConfig, error), error) {
+func (a *app) verifyStages(ctx context.Context, k run.Kafka, partitions int32) (func(context.Context) ([]run.LaneConfig, error), error) {
+	known, err := readContext(ctx, k, func(err error) { fmt.Fprintf(a.stderr, "passed over: %v\n", err) })
+	if err != nil {
+		return nil, err
+	}
 	cfg, err := a.loadConfig()
 	if err != nil {
 		return nil, err

@@ -201,3 +201,15 @@ func (p *Plan) Records(visit func(topic string, r *pipeline.Record) error) error
 	}
 	return nil
 }
+
+// Indicators returns the indicators of all tenants, or those of one source, in the order of
+// their keys.
+func (b *Builder) Indicators(source string) []*pipeline.Indicator {
+	var all []*pipeline.Indicator
+	b.topics[3].items(func(it *Item) {
+		if source == "" || it.Indicator.Source == source {
+			all = append(all, it.Indicator)
+		}
+	})
+	return all
+}

@@ -121,7 +121,11 @@ func TestEveryQueryKeepsItsHeadersPromise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	given := map[string]string{"asof": asOf, "incident": "00000000-0000-0000-0000-000000000007", "value": "10.0.0.1"}
+	given := map[string]string{
+		"asof": asOf, "incident": "00000000-0000-0000-0000-000000000007", "value": "10.0.0.1",
+		"tenant": "acme", "from": "2026-11-01", "until": "2026-11-08", "values": "['31302e302e302e31']", "rules": "['x']",
+		"lows": "['31302e302e302e30']", "highs": "['31302e302e302e3535']", "domains": "['6578616d706c65']",
+	}
 	for _, s := range []*clickhouse.Store{chtest.Store(t), fixture(t)} {
 		for _, name := range slices.Sorted(maps.Keys(all)) {
 			q := all[name]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
@@ -22,6 +23,10 @@ type Result struct {
 // quotes ('2026-11-08 00:00:00.000', '86400', '[1,2]'); one without a default must be
 // given, and one that the query does not have is an error.
 func (s *Store) Run(ctx context.Context, name string, params map[string]string) (*Result, error) {
+	return s.run(ctx, name, params, s.timeout)
+}
+
+func (s *Store) run(ctx context.Context, name string, params map[string]string, timeout time.Duration) (*Result, error) {
 	all, err := schemas.Queries()
 	if err != nil {
 		return nil, err
@@ -34,7 +39,7 @@ func (s *Store) Run(ctx context.Context, name string, params map[string]string) 
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	ctx = clickhouse.Context(ctx, clickhouse.WithParameters(given))
 	rows, err := s.conn.Query(ctx, schemas.In(s.database, q.SQL))
