@@ -65,7 +65,7 @@ func (t *txn) end(ctx context.Context) (committed bool, err error) {
 	}
 	s.tenure.prove(start) // the group accepted our offsets
 	s.trouble.reset()
-	s.pace.ended(took, t.behind)
+	s.pace.ended(time.Now(), took, t.behind)
 	s.l.m.interval.WithLabelValues(s.l.cfg.Stage, s.l.label).Set(s.pace.interval().Seconds())
 	t.settled()
 	return true, nil

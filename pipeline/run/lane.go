@@ -51,7 +51,8 @@ type LaneConfig struct {
 	// Workers is how many calls to connectors run at once. Default 8.
 	Workers int
 
-	// MinInterval and MaxInterval bound the length of a transaction. Default 15 ms and 200 ms.
+	// MinInterval and MaxInterval bound the time between the ends of two transactions; after
+	// a longer pause a record is committed at once. Default 15 ms and 200 ms.
 	MinInterval, MaxInterval time.Duration
 	// MaxRecords and MaxBytes end a transaction early. MaxBatch bounds what the stage gets at
 	// a time. Default 20,000 records, 32 MiB, 512 records.

@@ -45,7 +45,7 @@ func (m *Metrics) table() []metric {
 		{&m.snapshots, "riposte_run_snapshots_total", "Snapshots of state written.", stage},
 		{&m.warmups, "riposte_run_warmups_total", "Rules whose state was made anew after an edit, by result: warm (from the log), short (the log does not reach back far enough), cold (the log does not hold what the rule reads). Until a window has passed the last two may miss what began before.", with("result")},
 		{&m.counted, "riposte_run_stage_total", "What a stage counts by itself. Of correlate: evicted and forgotten rising means that correlate.budget is too small for what comes in; no_rule and no_value, that signals and correlations do not fit.", with("what")},
-		{&m.interval, "riposte_run_interval_seconds", "Length of a transaction at present. At its upper end the lane is catching up.", with("lane")},
+		{&m.interval, "riposte_run_interval_seconds", "Time between the ends of transactions at present. At its upper end the lane is catching up.", with("lane")},
 		{&m.lag, "riposte_run_lag_records", "Records behind the end of the input, as of the last fetch.", with("lane")},
 		{&m.partitions, "riposte_run_partitions", "Partitions that the lane serves.", with("lane")},
 		{&m.paused, "riposte_run_paused_partitions", "Partitions paused because their state or their calls take too much memory.", with("lane")},

@@ -106,7 +106,7 @@ func (t *txn) gather(ctx, work context.Context) error {
 		if !t.begun {
 			return nil
 		}
-		until = t.started.Add(s.pace.interval())
+		until = s.pace.due(t.started)
 		if t.full || ctx.Err() != nil || !now.Before(until) {
 			return nil //nolint:nilerr // what was gathered is committed when ctx ends
 		}
