@@ -28,8 +28,8 @@ func playKills(ctx context.Context, g *game) error {
 		})
 	}
 	var brokerBusy, clickhouseBusy sync.Mutex
-	next := int64(0)
-	for g.kills.Load() < int64(g.o.kills) {
+	next, began := int64(0), time.Now()
+	for g.kills.Load() < int64(g.o.kills) && (g.o.most == 0 || time.Since(began) < g.o.most) {
 		next += int64(float64(g.o.rate) * between(g.rand, time.Second, 6*time.Second).Seconds())
 		victim, which := g.rand.Float64(), g.rand.Int()
 		broker, stay := which%g.brokers.count(), between(g.rand, 50*time.Millisecond, 1200*time.Millisecond)

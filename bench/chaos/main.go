@@ -20,6 +20,7 @@ import (
 // options are the flags.
 type options struct {
 	kills   int
+	most    time.Duration
 	seed    uint64
 	broker  string
 	workers int
@@ -78,6 +79,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 	var o options
 	fs := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	fs.IntVar(&o.kills, "kills", 100, "end after so many kills")
+	fs.DurationVar(&o.most, "most", 0, "end earlier, after so long; 0: never")
 	fs.Uint64Var(&o.seed, "seed", 1, "decides about records, victims and crash points")
 	fs.StringVar(&o.broker, "broker", "kfake", "kfake, kafka (Apache Kafka) or kafka3 (three brokers of it)")
 	fs.IntVar(&o.workers, "workers", 2, "riposte processes")
