@@ -264,3 +264,19 @@ func BenchmarkElseChainOf200Branches(b *testing.B) {
 func BenchmarkListOf2000AddressBlocks(b *testing.B) {
 	benchmarkIndex(b, netList(2000), `{"ip": "192.168.7.9"}`, `{"ip": "10.1.1.1"}`)
 }
+
+// OPA numbers the locals of one plan on from those before it.
+func TestPlansOfManyEntryPointsStaySmall(t *testing.T) {
+	t.Parallel()
+	cfg := Config{Modules: map[string]string{}}
+	for i := range 300 {
+		name := fmt.Sprintf("d%d", i)
+		cfg.Modules[name] = fmt.Sprintf("package %s\n\nmatch if input.code == %d\n", name, i)
+		cfg.Entrypoints = append(cfg.Entrypoints, name+"/match")
+	}
+	for _, f := range mustLoad(t, cfg).code.fns {
+		if f.regs > 20 {
+			t.Fatalf("%s has %d registers", f.name, f.regs)
+		}
+	}
+}

@@ -83,7 +83,7 @@ func lower(pol *ir.Policy, data *Value, builtins map[string]*topdown.Builtin, st
 
 func (l *lowering) plan(p *ir.Plan) error {
 	f := l.begin(p.Name, true, true)
-	f.reserve(p.Blocks)
+	f.reservePlan(p.Blocks)
 	for _, b := range p.Blocks {
 		if err := f.nested(b); err != nil {
 			return fmt.Errorf("plan %s: %w", p.Name, err)

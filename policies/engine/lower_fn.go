@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -44,6 +45,8 @@ type lowerFn struct {
 	// reg gives renamedTo where the plan says renamed, see units.chain. -1: nowhere.
 	renamed, renamedTo ir.Local
 
+	shift ir.Local // by how much locals are numbered lower than in the plan
+
 	own []ir.Local // objects made in the enclosing blocks: those of comprehensions
 }
 
@@ -53,8 +56,11 @@ func (f *lowerFn) reg(l ir.Local) int32 {
 	if l == f.renamed {
 		l = f.renamedTo
 	}
-	for int(l) >= len(f.env) {
-		f.env = append(f.env, known{})
+	if l > ir.Data {
+		l -= f.shift
+	}
+	if n := int(l) + 1 - len(f.env); n > 0 {
+		f.env = append(f.env, make([]known, n)...)
 	}
 	f.fn.regs = len(f.env)
 	return int32(l)
@@ -63,13 +69,32 @@ func (f *lowerFn) reg(l ir.Local) int32 {
 // reserve makes registers of all locals that blocks write, so that those which
 // the lowering adds are none of them.
 func (f *lowerFn) reserve(blocks []*ir.Block) {
+	last := ir.Data
 	for _, b := range blocks {
-		eachWrite(b, func(l ir.Local) { f.reg(l) })
+		eachWrite(b, func(l ir.Local) { last = max(last, l) })
 	}
+	f.reg(last)
+}
+
+// reservePlan does the same for a plan. OPA counts the locals of plans on from one to
+// the next; here each begins anew.
+func (f *lowerFn) reservePlan(blocks []*ir.Block) {
+	first := ir.Local(math.MaxInt32)
+	for _, b := range blocks {
+		eachWrite(b, func(l ir.Local) {
+			if l > ir.Data {
+				first = min(first, l)
+			}
+		})
+	}
+	if first < math.MaxInt32 {
+		f.shift = first - (ir.Data + 1)
+	}
+	f.reserve(blocks)
 }
 
 // temp returns a fresh register. The locals of the function must be reserved.
-func (f *lowerFn) temp() int32 { return f.reg(ir.Local(len(f.env))) }
+func (f *lowerFn) temp() int32 { return f.reg(ir.Local(len(f.env)) + f.shift) }
 
 // write returns l as a target: what was known of it is void.
 func (f *lowerFn) write(l ir.Local) int32 {

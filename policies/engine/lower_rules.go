@@ -116,7 +116,7 @@ func (u *units) end() {
 // hands the value on itself.
 func (u *units) chain(c *chain, rest []*ir.Block) error {
 	f := u.f
-	own := ir.Local(f.temp())
+	own := ir.Local(f.temp()) // of a function: not shifted
 	f.renamed, f.renamedTo = c.value, own
 	defer func() { f.renamed, f.renamedTo = -1, -1 }()
 	for i, branch := range c.branches {
