@@ -26,8 +26,9 @@ type watcher struct {
 	minutes []sample
 }
 
-// sample is the memory in one minute: the least of what was seen, since what lies above it
-// is garbage that was not collected yet.
+// sample is the memory in one minute: the least of what was seen. Of the heap it is what the
+// last collection found alive. The garbage above it may grow to as much again, so it grows
+// with the state and would look like a leak.
 type sample struct {
 	rss, heap, state float64 // bytes
 	read, lag        float64 // records: read by ingest so far, behind in all
@@ -35,7 +36,7 @@ type sample struct {
 
 // watch samples until the time is over.
 func (w *watcher) watch(ctx context.Context, length time.Duration) error {
-	fmt.Fprintf(w.out, "minute  rss MB  heap MB  state MB  read  behind\n")
+	fmt.Fprintf(w.out, "minute  rss MB  live MB  state MB  read  behind\n")
 	end := time.Now().Add(length)
 	for time.Now().Before(end) {
 		least := sample{rss: math.Inf(1), heap: math.Inf(1)}
@@ -65,6 +66,7 @@ func (w *watcher) look(ctx context.Context) (s sample, err error) {
 	if err != nil {
 		return s, err
 	}
+	percent := 100.0 // GOGC
 	for line := range strings.Lines(string(page)) {
 		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
 		v, err := strconv.ParseFloat(text, 64)
@@ -72,8 +74,10 @@ func (w *watcher) look(ctx context.Context) (s sample, err error) {
 			continue // a comment
 		}
 		switch {
-		case name == "go_memstats_heap_alloc_bytes":
+		case name == "go_memstats_next_gc_bytes":
 			s.heap = v
+		case name == "go_gc_gogc_percent":
+			percent = v
 		case strings.HasPrefix(name, "riposte_run_state_bytes"):
 			s.state += v
 		case strings.HasPrefix(name, "riposte_run_lag_records"):
@@ -82,6 +86,7 @@ func (w *watcher) look(ctx context.Context) (s sample, err error) {
 			s.read += v
 		}
 	}
+	s.heap /= 1 + percent/100 // the next collection begins when that much was added
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.pid))
 	if err != nil {
 		return s, err
@@ -98,8 +103,8 @@ func (w *watcher) look(ctx context.Context) (s sample, err error) {
 }
 
 // judge fits a line through the heap beyond the state, over the records read, after a
-// third of the time was left for pools and caches to fill. A slope that two standard errors
-// do not bring below maxGrowth is a leak.
+// third of the time was left for pools and caches to fill. A slope above maxGrowth by two
+// standard errors is a leak; one that is not below it by as much proves nothing.
 func (w *watcher) judge() error {
 	rest := w.minutes[len(w.minutes)/3:]
 	beyond, all := make([]float64, len(rest)), make([]float64, len(rest))
@@ -109,13 +114,15 @@ func (w *watcher) judge() error {
 	}
 	slope, fault := fit(read, beyond)
 	rss, _ := fit(read, all)
-	fmt.Fprintf(w.out, "soak: heap beyond state %+.1f +- %.1f bytes per record, resident memory %+.1f, over %d minutes and %d records; limit %.0f\n",
+	fmt.Fprintf(w.out, "soak: live heap beyond state %+.1f +- %.1f bytes per record, resident memory %+.1f, over %d minutes and %d records; limit %.0f\n",
 		slope, 2*fault, rss, len(rest), int(read[len(read)-1]-read[0]), maxGrowth)
 	switch {
 	case read[len(read)-1] == read[0]:
 		return errors.New("soak: nothing was read")
 	case slope-2*fault > maxGrowth:
 		return fmt.Errorf("soak: memory grows by %.1f bytes per record that no state explains", slope)
+	case slope+2*fault > maxGrowth:
+		return fmt.Errorf("soak: too short to tell whether memory grows by %.1f bytes per record", slope)
 	}
 	fmt.Fprintln(w.out, "soak: no growth beyond the state")
 	return nil

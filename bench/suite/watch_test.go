@@ -34,7 +34,8 @@ func TestGrowthBeyondTheStateIsALeak(t *testing.T) {
 	f("state alone", 0, 0, "none")
 	f("garbage that comes and goes", 0, 8e6, "none")
 	f("a kilobyte for each record", 1000, 8e6, "grows by")
-	f("a pointer for each record of a noisy heap", 8, 8e6, "none")
+	f("a pointer for each record", 8, 1e6, "none")
+	f("a pointer for each record of a noisy heap", 8, 8e6, "too short")
 	f("slow but steady", 64, 1e6, "grows by")
 	stuck := watcher{out: io.Discard, minutes: make([]sample, 9)}
 	if stuck.judge() == nil {
