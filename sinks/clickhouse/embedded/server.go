@@ -93,6 +93,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := retractTokens(dataDir(dir), log); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	s, err := startOnPorts(ctx, cfg, dir, prog, lock)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
@@ -102,6 +105,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		"dir", dir, "program", prog.name, "pid", s.cmd.Process.Pid)
 	return s, nil
 }
+
+// dataDir is what the server itself gets of a directory.
+func dataDir(dir string) string { return filepath.Join(dir, "data") }
 
 // startOnPorts launches on the given ports, or on free ones until it wins the
 // race for them.
@@ -133,7 +139,7 @@ func launch(ctx context.Context, dir string, prog program, lock *os.File, tcp, h
 		lock:     lock,
 		exited:   make(chan struct{}),
 	}
-	data := filepath.Join(dir, "data")
+	data := dataDir(dir)
 	out, err := os.OpenFile(filepath.Join(dir, "clickhouse.log"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600) //nolint:gosec // the directory is the user's choice
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse: %w", err)
