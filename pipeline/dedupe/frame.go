@@ -209,6 +209,11 @@ func (s *Stage) restoreSnapshot(r *frameReader) error {
 	}
 	s.restored++
 	s.clock = r.clock()
+	if index == 0 && !r.bad {
+		// Entries come in the order of the table that they were in. One that is still small
+		// would put all of the first ones next to each other, and search among them.
+		s.table.reserve(min(max(s.clock.keys(), 0), s.maxKeys))
+	}
 	s.entries(r)
 	if last[0] == 1 {
 		s.restored = -1

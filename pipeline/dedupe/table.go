@@ -91,6 +91,16 @@ func (t *table) insert(v *slot, floor uint32) {
 	t.keys++
 }
 
+// reserve makes room in an empty table for about so many keys. A shard with more than its
+// part of them grows.
+func (t *table) reserve(keys int) {
+	n := keys / shards * fullDen / fullNum
+	n += n/16 + minSlots
+	for i := range t.shards {
+		t.shards[i] = shard{tags: make([]uint8, n), slots: make([]slot, n)}
+	}
+}
+
 func (s *shard) put(v *slot) {
 	i := s.home(&v.key)
 	for s.tags[i] != 0 {
