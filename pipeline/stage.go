@@ -48,6 +48,14 @@ type Counted interface {
 	Counters(emit func(name string, n uint64))
 }
 
+// Unsettled is a Stateful that begins things which come to their end later without further
+// input, such as an effect that is tried again after a while.
+type Unsettled interface {
+	Stateful
+	// Unsettled returns how many those are. What only waits for its expiry is not among them.
+	Unsettled() int
+}
+
 // Warmer is a Stateful that may need its input a second time: of a rule that means something
 // else than when the state was written there is no state yet, but the input that made it may
 // still be there. The runtime finds it by assertion and asks after each restore, before the

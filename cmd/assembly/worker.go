@@ -322,14 +322,17 @@ func (w *Worker) Ready(context.Context) error {
 	return nil
 }
 
-// Drained waits until every stage of the worker is at the end of its input and no call is
-// under way.
+// Drained waits until every stage of the worker serves some partition and is at the end of
+// its input, and nothing that respond has begun is left to end.
 func (w *Worker) Drained(ctx context.Context) error {
 	var groups []run.Input
 	for _, stage := range w.cfg.Stages {
 		groups = append(groups, run.Input{Group: run.Group(w.cfg.Kafka, stage), Topics: inputs(stage, w.sources())})
 	}
 	busy := func() int {
+		if w.Ready(ctx) != nil {
+			return 1
+		}
 		n := 0
 		for _, l := range w.lanes[StageRespond] {
 			n += l.Busy()

@@ -269,3 +269,24 @@ func TestEffectThatIsWantedOnceMoreIsANewOne(t *testing.T) {
 	r.pass(5)
 	f("in doubt, then found", 0)
 }
+
+func TestUnsettledIsWhatIsNeitherInPlaceNorEnded(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, pipeline.IdemState, "ok", "busy", "ok")
+	f := func(what string, want int) {
+		t.Helper()
+		if got := r.stage.Unsettled(); got != want {
+			t.Errorf("%s: %d unsettled, want %d", what, got, want)
+		}
+	}
+	f("nothing", 0)
+	r.give(intent("a", target))
+	f("to be tried again", 1)
+	r.start()
+	f("after a restart", 1)
+	r.pass(60)
+	r.want("outcomes", r.told("a"), "check:absent", "apply:in_place", "verify:in_place")
+	f("in place", 0)
+	r.give(intent("a", target, absent))
+	f("ended", 0)
+}

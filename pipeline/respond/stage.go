@@ -46,7 +46,7 @@ type Stage struct {
 	restoring       restoring
 }
 
-var _ pipeline.Stateful = (*Stage)(nil)
+var _ pipeline.Unsettled = (*Stage)(nil)
 
 // New returns the stage of one partition, without state. connectors are the actions that
 // each connector offers, by the connector's name.
@@ -154,6 +154,21 @@ func (s *Stage) Restore(piece []byte) error {
 		return fmt.Errorf("respond: %w", err)
 	}
 	return nil
+}
+
+// Unsettled implements [pipeline.Unsettled]: leases that are neither in place nor ended, and
+// those that a connector in memory has to be told of.
+func (s *Stage) Unsettled() int {
+	n := 0
+	for _, l := range s.leases.All() {
+		if l.State != statePlaced && l.State != stateEnded {
+			n++
+		}
+	}
+	for _, left := range s.restoring.now {
+		n += 1 + len(left)
+	}
+	return n
 }
 
 // StateBytes implements [pipeline.Stateful].

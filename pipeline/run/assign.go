@@ -42,6 +42,7 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 		out[id.topic][id.partition] = kgo.NewOffset().At(p.next)
 		s.gts.Client().ResumeFetchPartitions(map[string][]int32{id.topic: {id.partition}}) // a former owner within this session may have paused it
 	}
+	s.l.census.forget()
 	s.l.setServes(len(s.parts))
 	s.l.waker.ring() // what was due while nobody served the partitions is due now
 	return out, nil

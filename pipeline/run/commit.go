@@ -164,6 +164,7 @@ func (t *txn) writeFrame(u *touch, kind frameKind, payload []byte) {
 // settled makes memory agree with the transaction that was committed.
 func (t *txn) settled() {
 	s := t.s
+	s.l.census.take(s.unsettled)
 	stats := Stats{Outputs: make(map[string]int64), RejectReasons: make(map[string]int64)}
 	for _, u := range t.touched {
 		p := u.part

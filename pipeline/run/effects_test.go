@@ -138,6 +138,48 @@ func (f *fakeResponder) made() []string {
 	return append([]string(nil), f.calls...)
 }
 
+// patientStage is an askStage that tells for how many calls it waits.
+type patientStage struct{ *askStage }
+
+func (s patientStage) Unsettled() int {
+	n := 0
+	for _, waits := range s.waits {
+		if waits {
+			n++
+		}
+	}
+	return n
+}
+
+func TestCallThatWaitsForItsTimeKeepsTheLaneBusy(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	f := newFakeResponder()
+	c := r.askConfig(f)
+	c.New = func(string, int32) (pipeline.Stage, error) { return patientStage{newAsk()}, nil }
+	l := r.start(c)
+	idle := func() string {
+		if n := l.Busy(); n != 0 {
+			return fmt.Sprintf("%d things are under way, want none", n)
+		}
+		return ""
+	}
+	eventually(t, idle)
+	r.produce("a later")
+	eventually(t, func() string {
+		if l.Stats().Committed == 0 {
+			return "the record is not read"
+		}
+		return ""
+	})
+	for len(r.read("out")[0]) == 0 {
+		if n := l.Busy(); n == 0 && len(r.read("out")[0]) == 0 {
+			t.Fatal("not busy although a call is still to be made")
+		}
+	}
+	eventually(t, idle)
+}
+
 func (r *rig) askConfig(f *fakeResponder) LaneConfig {
 	c := r.config("w1")
 	c.New = func(string, int32) (pipeline.Stage, error) { return newAsk(), nil }

@@ -149,6 +149,7 @@ type Lane struct {
 	label   string
 	tally   tally
 	effects *effects
+	census  census
 	waker   waker
 
 	clock clock
@@ -233,8 +234,17 @@ func (l *Lane) session(ctx, work context.Context) error {
 func (l *Lane) Stats() Stats { return l.tally.snapshot() }
 
 // Busy returns how many calls to connectors are under way or have a result that is not
-// committed yet. Calls that wait for their time are not among them.
-func (l *Lane) Busy() int { return l.effects.busy() }
+// committed yet, and how many things the stages have begun that end without further input
+// (see [pipeline.Unsettled]), together. The stages are counted while somebody asks: the
+// first answer after a while is at least one.
+func (l *Lane) Busy() int {
+	n, known := l.census.look()
+	if !known {
+		l.waker.ring()
+		n = 1
+	}
+	return n + l.effects.busy()
+}
 
 // Serves returns how many partitions the lane serves at the moment.
 func (l *Lane) Serves() int {

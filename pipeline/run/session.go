@@ -199,6 +199,7 @@ func (s *session) transactional() string {
 func (s *session) run(ctx, work context.Context) error {
 	s.nextTick = time.Now()
 	for ctx.Err() == nil {
+		s.l.census.take(s.unsettled)
 		if err := s.cycle(ctx, work); err != nil {
 			if ctx.Err() != nil && ended(err) {
 				return nil

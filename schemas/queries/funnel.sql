@@ -13,5 +13,5 @@ SELECT
     assumeNotNull((SELECT count() FROM riposte.alert_state FINAL)) AS alerts,
     assumeNotNull((SELECT count() FROM riposte.incidents FINAL)) AS incidents,
     assumeNotNull((SELECT uniqExact(tenant, intent_id) FROM riposte.intents)) AS intents,
-    assumeNotNull((SELECT count() FROM riposte.outcomes)) AS outcomes,
+    assumeNotNull((SELECT uniqExact(tenant, intent_id) FROM riposte.outcomes)) AS outcomes,
     assumeNotNull((SELECT count() FROM riposte.leases FINAL WHERE state = 'in_place')) AS leases;

@@ -277,7 +277,7 @@ func TestStoryCanBeReadFromItsViews(t *testing.T) {
 	f("mttr", map[string]string{"asof": asof, "demo": "1"}, "2 1 1 0 75.5 75.5 75.5 75.5 75.5")
 	// 10 s of window, 3 s until the broker had the event, 1 s to the signal, 0.5 s to the alert
 	f("detection_parts", nil, "zeek 1 10 3 1 0.5 14.5")
-	f("funnel", nil, "8 6 1 1 0 1 1 1 1 1 2 1")
+	f("funnel", nil, "8 6 1 1 0 1 1 1 1 1 1 1")
 	f("unaccounted", nil, "")
 	f("overlaps", nil, "")
 	f("doubles", nil, "")
