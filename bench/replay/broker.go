@@ -14,6 +14,7 @@ import (
 
 	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/pipeline/run"
+	"github.com/riposte-sec/riposte/pipeline/run/broker"
 )
 
 // Where the fields of a record batch of format 2 lie (KIP-98).
@@ -34,6 +35,7 @@ func newBroker(clock *atomic.Int64) (*kfake.Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("replay: broker: %w", err)
 	}
+	broker.ShareAnswers(c)
 	c.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		now := clock.Load()
 		req, ok := r.(*kmsg.ProduceRequest)

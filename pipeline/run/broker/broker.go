@@ -75,6 +75,7 @@ func Start(cfg Config) (*Broker, error) {
 		refuseWhenFull(cluster, func() (uint64, error) { return free(cfg.Dir) })
 	}
 	stampAppendTime(cluster)
+	ShareAnswers(cluster)
 	if b.commits != nil {
 		b.commits.watch(cluster)
 	}

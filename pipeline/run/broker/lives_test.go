@@ -22,9 +22,9 @@ func crash(t *testing.T, dir string) string {
 }
 
 // committed returns the values that a reader of committed records sees, up to the end.
-func committed(t *testing.T, b *tested, topic string) []string {
+func committed(t *testing.T, b *tested, topic string, opts ...kgo.Opt) []string {
 	t.Helper()
-	cl := client(t, b, kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))
+	cl := client(t, b, append(opts, kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))...)
 	ends, err := kadm.NewClient(cl).ListCommittedOffsets(t.Context(), topic)
 	if err != nil {
 		t.Fatal(err)
