@@ -52,7 +52,7 @@ type LaneConfig struct {
 	Workers int
 
 	// MinInterval and MaxInterval bound the time between the ends of two transactions; after
-	// a longer pause a record is committed at once. Default 10 ms and 200 ms.
+	// a longer pause a record is committed at once. Default 5 ms and 200 ms.
 	MinInterval, MaxInterval time.Duration
 	// MaxRecords and MaxBytes end a transaction early. MaxBatch bounds what the stage gets at
 	// a time. Default 20,000 records, 32 MiB, 512 records.
@@ -94,7 +94,7 @@ func DefaultLane(k Kafka, stage string, topics ...string) LaneConfig {
 	return LaneConfig{
 		Kafka: k, Stage: stage, Topics: topics, Version: 1,
 		Tenant: "default", Workers: 8,
-		MinInterval: 10 * time.Millisecond, MaxInterval: 200 * time.Millisecond,
+		MinInterval: 5 * time.Millisecond, MaxInterval: 200 * time.Millisecond,
 		MaxRecords: 20_000, MaxBatch: 512, MaxBytes: 32 << 20,
 		TickEvery: time.Second, PartitionBytes: 1 << 30, MaxCalls: 4096,
 		SnapshotEvery: 5 * time.Minute, SnapshotBytes: 1 << 20,
