@@ -40,18 +40,15 @@ func (r *Report) OK() bool {
 
 // Line is the last line of a run.
 func (r *Report) Line() string {
-	return fmt.Sprintf("oracle: inputs=%d unique=%d lost=%d doubled=%d effects_doubled=%d clickhouse_missing=%d clickhouse_doubled=%d episodes=%d episodes_missing=%d episodes_extra=%d kills=%d seed=%d",
+	return fmt.Sprintf("oracle: inputs=%d unique=%d lost=%d doubled=%d effects_doubled=%d clickhouse_missing=%d clickhouse_doubled=%d altered=%d misordered=%d miscounted=%d episodes=%d episodes_missing=%d episodes_extra=%d kills=%d seed=%d",
 		r.Inputs, r.Unique, r.Lost, r.Doubled, r.EffectsDoubled, r.ClickHouseMissing, r.ClickHouseDoubled,
-		r.Episodes, r.EpisodesMissing, r.EpisodesExtra, r.Kills, r.Seed)
+		r.Altered, r.Misordered, r.Miscounted, r.Episodes, r.EpisodesMissing, r.EpisodesExtra, r.Kills, r.Seed)
 }
 
-// Print writes the findings, what the last line has no place for, and the last line.
+// Print writes the findings, the kills by kind, and the last line.
 func (r *Report) Print(w io.Writer) {
 	for _, f := range r.Findings {
 		fmt.Fprintln(w, "finding:", f)
-	}
-	if r.Altered+r.Misordered+r.Miscounted > 0 {
-		fmt.Fprintf(w, "finding: altered=%d misordered=%d miscounted=%d\n", r.Altered, r.Misordered, r.Miscounted)
 	}
 	if r.Kinds != "" {
 		fmt.Fprintln(w, "kills:", r.Kinds)
