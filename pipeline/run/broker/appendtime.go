@@ -9,18 +9,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Where the fields of a record batch of format 2 lie (KIP-98).
-const (
-	batchMagic    = 16
-	batchCRC      = 17
-	batchChecked  = 21 // the checksum covers everything from here on
-	batchFirstTS  = 27
-	batchMaxTS    = 35
-	batchMinBytes = 61
-)
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // stampAppendTime makes the broker's clock the clock of all records. The cluster knows the
 // setting message.timestamp.type but keeps the producer's time (and a batch that asks for
 // append time is stored with a checksum that no longer fits), so the batches are moved in

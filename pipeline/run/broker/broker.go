@@ -95,11 +95,17 @@ func (b *Broker) open(cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	if b.life, err = beginLife(b.lock); err != nil {
+	var crashed bool
+	if b.life, crashed, err = beginLife(b.lock); err != nil {
 		return err
 	}
-	b.commits, err = openCommits(cfg.Dir, dataDir(cfg), !cfg.NoSync)
-	return err
+	if b.commits, err = openCommits(cfg.Dir, dataDir(cfg), !cfg.NoSync); err != nil || !crashed {
+		return err
+	}
+	if err := rebuildSequences(dataDir(cfg)); err != nil {
+		return errors.Join(fmt.Errorf("embedded broker: %w", err), b.commits.close())
+	}
+	return nil
 }
 
 // dataDir is where the cluster keeps its records.

@@ -27,16 +27,16 @@ import (
 
 // beginLife reads the number of the life from the lock file and notes there that the broker
 // runs. A file that says so already was left by a crash.
-func beginLife(lock *os.File) (life uint64, err error) {
+func beginLife(lock *os.File) (life uint64, crashed bool, err error) {
 	text, err := io.ReadAll(io.NewSectionReader(lock, 0, 64))
 	if err != nil {
-		return 0, fmt.Errorf("embedded broker: lock file: %w", err)
+		return 0, false, fmt.Errorf("embedded broker: lock file: %w", err)
 	}
 	var state string
 	if _, err := fmt.Sscanf(string(text), "%d %s", &life, &state); err == nil && state == lifeRuns {
-		life++
+		life, crashed = life+1, true
 	}
-	return life, noteLife(lock, life, lifeRuns)
+	return life, crashed, noteLife(lock, life, lifeRuns)
 }
 
 // The states of a life in the lock file.
