@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// workerConfig is the document that a worker starts with.
+// workerConfig is the document that a worker starts with. Snapshots come often: a worker
+// lives for seconds here, and the crash point behind a snapshot shall be reached as well.
 func workerConfig(s *stack, i int, listen string) []byte {
 	return fmt.Appendf(nil, `kafka:
   brokers: ["%s"]
@@ -18,6 +19,7 @@ correlate: {lateness: %s, storm: 0}
 worker:
   name: chaos%d
   lanes: 1
+  snapshots: 3s
 http:
   listen: %s
 sinks:

@@ -5,8 +5,7 @@
 //
 //	go run -tags crashpoints ./bench/chaos -kills 100 -seed 7 -broker kfake
 //
-// The last line is the oracle's; the exit code is 1 if anything is off. The seed decides
-// about the records, about who is killed at which record, and about the crash points that
-// a restarted worker gets. -variant chooses another fault than kills; -variant list names
-// them.
+// The last line is the oracle's; the exit code is 1 if anything is off. -help says what
+// its numbers mean, what the seed decides about, and which other faults than kills there
+// are; -tally adds up the lines that -store wrote.
 package main

@@ -32,6 +32,7 @@ type options struct {
 	keep    bool
 	riposte string
 	store   string
+	tally   string
 }
 
 func main() {
@@ -78,27 +79,33 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 func parse(args []string, out io.Writer) (*options, error) {
 	var o options
 	fs := flag.NewFlagSet("chaos", flag.ContinueOnError)
-	fs.IntVar(&o.kills, "kills", 100, "end after so many kills")
-	fs.DurationVar(&o.most, "most", 0, "end earlier, after so long; 0: never")
-	fs.Uint64Var(&o.seed, "seed", 1, "decides about records, victims and crash points")
+	fs.IntVar(&o.kills, "kills", 100, "end after so many kills; of the variant kills")
+	fs.DurationVar(&o.most, "most", 0, "stop killing earlier, after so long; 0: never")
+	fs.Uint64Var(&o.seed, "seed", 1, "decides about the schedule, see below")
 	fs.StringVar(&o.broker, "broker", "kfake", "kfake, kafka (Apache Kafka) or kafka3 (three brokers of it)")
 	fs.IntVar(&o.workers, "workers", 2, "riposte processes")
 	fs.IntVar(&o.rate, "rate", 500, "records per second")
-	fs.IntVar(&o.records, "records", 0, "records to send at most; 0: as many as the kills need")
-	fs.StringVar(&o.variant, "variant", "kills", "the fault; list prints all")
-	fs.BoolVar(&o.short, "short", false, "some of every fault in at most three minutes")
+	fs.IntVar(&o.records, "records", 0, "records to send at most; 0: a minute's worth, or three seconds' for each kill")
+	fs.StringVar(&o.variant, "variant", "kills", "the fault, see below; list prints them")
+	fs.BoolVar(&o.short, "short", false, "kills, faults and state one after the other, small: for CI")
 	fs.StringVar(&o.dir, "dir", "", "folder for data and logs; default a temporary one")
 	fs.BoolVar(&o.keep, "keep", false, "keep the folder; it is kept anyway when something is off")
 	fs.StringVar(&o.riposte, "riposte", "", "a riposte built with -tags crashpoints; default: it is built")
-	fs.StringVar(&o.store, "store", "", "append the summary to this file")
-	if err := fs.Parse(args); err != nil {
+	fs.StringVar(&o.store, "store", "", "append the summary to this file, with time and commit")
+	fs.StringVar(&o.tally, "tally", "", "run nothing: add up the summaries of this file, such as bench/results/chaos.txt")
+	fs.Usage = usage(fs)
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil, nil
+	case err != nil:
 		return nil, err
 	}
 	if o.variant == "list" {
-		for _, v := range variants {
-			fmt.Fprintf(out, "%-12s %s\n", v.name, v.help)
-		}
+		listVariants(out)
 		return nil, nil
+	}
+	if o.tally != "" {
+		return nil, printTally(o.tally, out)
 	}
 	if o.kills < 0 || o.workers < 1 || o.rate < 1 || o.records < 0 {
 		return nil, errors.New("kills and records must not be negative, workers and rate must be at least 1")

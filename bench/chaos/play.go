@@ -47,7 +47,7 @@ func play(ctx context.Context, o options, v variant, out io.Writer) (report *ora
 	if err != nil {
 		return nil, err
 	}
-	report.Kinds = s.killsByKind()
+	report.Kinds = s.killsByKind(v.crashPoints)
 	if v.after != nil && report.OK() {
 		if err := v.after(ctx, g); err != nil {
 			return nil, fmt.Errorf("%s: %w", v.name, err)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/riposte-sec/riposte/bench/oracle"
 	"github.com/riposte-sec/riposte/bench/proc"
+	"github.com/riposte-sec/riposte/internal/crash"
 )
 
 // partitions of every topic: more than lanes, so that each lane has several.
@@ -231,10 +232,16 @@ func (s *stack) killed(what string) {
 	s.kinds[what]++
 }
 
-// killsByKind lists who was killed how often, and how often at each crash point.
-func (s *stack) killsByKind() string {
+// killsByKind lists who was killed how often, and how often at each crash point, those
+// that were never reached too.
+func (s *stack) killsByKind(points bool) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if points {
+		for _, p := range crash.Points() {
+			s.kinds[p] += 0
+		}
+	}
 	var parts []string
 	for _, what := range slices.Sorted(maps.Keys(s.kinds)) {
 		parts = append(parts, fmt.Sprintf("%s=%d", what, s.kinds[what]))

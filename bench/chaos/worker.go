@@ -26,6 +26,7 @@ type worker struct {
 	log    *os.File
 	tail   proc.Tail
 	rand   *rand.Rand // decides about crash points; of keepRunning alone
+	deck   []string   // crash points still to come, before all of them come again
 
 	mu   sync.Mutex
 	proc *proc.Process
@@ -119,20 +120,34 @@ func (w *worker) what(point string) string {
 // own, ends at random; that is counted from its start, so that it gets to work before. The
 // first run has no point, so that every run of chaos gets off the ground.
 func (w *worker) fate(run int) (point string, life time.Duration) {
-	points := crash.Points()
-	name, pass, dice := points[w.rand.IntN(len(points))], 1+w.rand.IntN(12), w.rand.IntN(4)
+	dice, pass := w.rand.IntN(4), 1+w.rand.IntN(12)
 	life = between(w.rand, 500*time.Millisecond, 7*time.Second)
-	switch {
-	case !w.s.crashPoints.Load() || w.s.strained.Load():
+	if run > 0 && dice > 0 {
+		point = w.draw()
+	}
+	if !w.s.crashPoints.Load() || w.s.strained.Load() {
 		return "", 0
-	case run == 0 || dice == 0:
+	}
+	if point == "" {
 		return "", life
 	}
-	switch name {
+	switch point {
 	case crash.BeforeCall, crash.AfterCall, crash.AfterSnapshot, crash.AfterRestore, crash.AfterPlan, crash.AfterInsert, crash.AfterNote:
 		pass = 1 + pass%3 // rare
 	}
-	return fmt.Sprintf("%s:%d", name, pass), life + 2*time.Second
+	return fmt.Sprintf("%s:%d", point, pass), life + 2*time.Second
+}
+
+// draw takes a crash point from the deck: all of them come once before any comes again, so
+// that a run of some length tries each equally often.
+func (w *worker) draw() string {
+	if len(w.deck) == 0 {
+		w.deck = crash.Points()
+		w.rand.Shuffle(len(w.deck), func(i, j int) { w.deck[i], w.deck[j] = w.deck[j], w.deck[i] })
+	}
+	point := w.deck[0]
+	w.deck = w.deck[1:]
+	return point
 }
 
 // after is time.After, or nothing for zero.

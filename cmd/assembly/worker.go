@@ -31,6 +31,9 @@ type Config struct {
 	Name string
 	// Lanes per stage.
 	Lanes int
+	// Snapshots is the longest time between two snapshots of a state that changes. Zero means
+	// the lanes' default.
+	Snapshots time.Duration
 	// Stages to run; see Stages.
 	Stages []string
 	// Formats are the sources to read.
@@ -118,6 +121,9 @@ func (w *Worker) templates(ctx context.Context, stage string) ([]run.LaneConfig,
 		lc.Worker, lc.Lane, lc.Tenant = w.cfg.Name, n, w.cfg.Tenant
 		lc.Accounts, lc.Leave = true, w.cfg.Leave
 		lc.DrainTimeout, lc.Metrics, lc.Log = w.cfg.Drain, w.cfg.Metrics, w.cfg.Log
+		if w.cfg.Snapshots > 0 {
+			lc.SnapshotEvery = w.cfg.Snapshots
+		}
 		if looksUp(stage) {
 			lc.Context = w.cfg.Context
 		}

@@ -103,6 +103,9 @@ type WorkerConfig struct {
 	// Lanes per stage: each is one goroutine with transactions of its own. Default: the
 	// number of processors, at most 4.
 	Lanes int `yaml:"lanes"`
+	// Snapshots is the longest time between two snapshots of a partition's state while it
+	// changes. Less makes a restart read less and Kafka write more. Default 5m.
+	Snapshots config.Duration `yaml:"snapshots"`
 	// Drain is how long a worker that is told to stop may take to finish. Default 20s.
 	Drain config.Duration `yaml:"drain"`
 }
@@ -124,7 +127,7 @@ func defaultConfig() Config {
 	if err != nil {
 		name = "riposte"
 	}
-	c.Worker = WorkerConfig{Name: name, Lanes: min(runtime.NumCPU(), 4), Drain: config.Duration(20 * time.Second)}
+	c.Worker = WorkerConfig{Name: name, Lanes: min(runtime.NumCPU(), 4), Snapshots: config.Duration(5 * time.Minute), Drain: config.Duration(20 * time.Second)}
 	c.HTTP.Listen = "127.0.0.1:9600"
 	cd := correlate.Default()
 	c.Correlate = CorrelateConfig{Lateness: config.Duration(cd.Lateness), Fold: config.Duration(cd.Fold), Budget: config.Size(cd.Budget), Storm: cd.Storm}
@@ -173,6 +176,9 @@ func (c Config) Validate() error {
 	}
 	if c.Worker.Lanes < 1 || c.Worker.Lanes > 256 {
 		errs = append(errs, fmt.Errorf("worker.lanes: %d is not in [1, 256]", c.Worker.Lanes))
+	}
+	if c.Worker.Snapshots <= 0 {
+		errs = append(errs, errors.New("worker.snapshots: want a positive duration, such as 5m"))
 	}
 	if c.Worker.Drain <= 0 {
 		errs = append(errs, errors.New("worker.drain: want a positive duration, such as 20s"))
