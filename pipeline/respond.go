@@ -28,8 +28,9 @@ type ActionSpec struct {
 	Targets     []EntityKind // kinds of entities that it accepts
 	Undo        bool         // false: there is no way back, approval is forced
 	Params      map[string]ParamSpec
-	// Volatile is true when the connector holds the effect in its own memory (a served
-	// block list): after a restart every lease in place is applied to it again.
+	// Volatile is true when the connector keeps the effect itself instead of having a vendor
+	// do so (a served block list): after every start of a partition its leases in place are
+	// applied to it again, so that what it kept may be lost.
 	Volatile bool
 	Timeout  time.Duration // of one call; default 30 s
 }
@@ -78,6 +79,31 @@ type Responder interface {
 	Undo(ctx context.Context, a Action) (State, error)
 }
 
+// Sharing is a Responder that keeps its effects itself, on a compacted topic of its own that
+// every worker follows ([TopicSinkPrefix]). So all workers know all effects, whoever brought
+// them about, and a worker that goes takes nothing with it. It is optional, found by
+// assertion; a connector that nobody calls Share on keeps its effects for this process alone.
+// One goroutine calls Learn and Learned, while others call the methods of Responder.
+type Sharing interface {
+	Responder
+	// Share is called at most once, before any call. From then on the connector changes what
+	// it keeps with put alone.
+	Share(put Put)
+	// Learn takes the next record of the topic; of a key, the last one counts, and one without
+	// a value takes the key away. It may keep what it is given. An error means that the record
+	// is none of the connector's; it is logged, and the next one follows.
+	Learn(r *Record) error
+	// Learned tells that Learn was given everything that had been written when the worker
+	// started. It is called once.
+	Learned()
+}
+
+// Put makes value the one of key for all workers; a nil value takes the key away. It returns
+// when that is durable and this worker's Learn was given it, or something later of the topic.
+// An error means that it may have happened. It is safe for concurrent use, and keeps neither
+// key nor value.
+type Put func(ctx context.Context, key, value []byte) error
+
 // Op is an operation of a Responder.
 type Op uint8
 
@@ -86,7 +112,7 @@ const (
 	OpCheck Op = iota + 1
 	OpApply
 	OpUndo
-	// OpRestore applies a lease that is in place to a Volatile connector after a restart.
+	// OpRestore applies a lease that is in place to a Volatile connector after a start.
 	OpRestore
 	// OpRestored tells a Volatile connector that every lease of the partition was restored.
 	OpRestored

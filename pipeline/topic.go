@@ -11,6 +11,10 @@ const (
 	TopicIntents   = "intents"   // key: tenant, canonical target
 	TopicOutcomes  = "outcomes"  // key: tenant, canonical target
 	TopicRejects   = "rejects"   // key: topic and partition of the input; value: its bytes
+
+	// TopicSinkPrefix and the name of a connector make the topic on which that keeps its
+	// effects, see Sharing. It is the connector's own and no interface.
+	TopicSinkPrefix = "sink."
 )
 
 // Names of the headers that our records carry.

@@ -1,6 +1,7 @@
 package assembly
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -69,8 +70,8 @@ func inputs(stage string, sources []string) []string {
 }
 
 // Topics returns every topic of a pipeline over sources: raw topics, what the stages write,
-// the state of the stages that have one, and what is known.
-func Topics(plan TopicPlan, sources []string) []run.TopicSpec {
+// the state of the stages that have one, what is known, and what connectors keep themselves.
+func Topics(plan TopicPlan, sources []string, connectors map[string]pipeline.Responder) []run.TopicSpec {
 	spec := func(name string, keep time.Duration) run.TopicSpec {
 		return run.TopicSpec{Name: name, Partitions: plan.Partitions, Retention: keep}
 	}
@@ -92,5 +93,11 @@ func Topics(plan TopicPlan, sources []string) []run.TopicSpec {
 			state = append(state, run.StateSpec(stage, all[i]))
 		}
 	}
-	return slices.Concat(all, state, ContextTopics())
+	var kept []run.TopicSpec
+	for _, name := range slices.Sorted(maps.Keys(connectors)) {
+		if _, ok := connectors[name].(pipeline.Sharing); ok {
+			kept = append(kept, run.ShareSpec(name))
+		}
+	}
+	return slices.Concat(all, state, ContextTopics(), kept)
 }

@@ -67,6 +67,7 @@ type Worker struct {
 	hunter   *run.Hunter        // nil if there is no recorder, or nothing to search
 	known    *inventory.Builder // of follower
 	follower *run.Follower      // nil if no stage looks things up, or Config.Context does
+	shares   []*run.Share       // of connectors that keep their effects themselves
 }
 
 // New makes the lanes of a worker. It compiles policies and mappings and does not talk to
@@ -88,7 +89,19 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	if len(w.lanes) == 0 && w.recorder == nil {
 		return nil, errors.New("no stages to run")
 	}
+	if slices.Contains(cfg.Stages, StageRespond) {
+		w.share()
+	}
 	return w, nil
+}
+
+// share gives connectors that keep their effects themselves the means to do so.
+func (w *Worker) share() {
+	for _, name := range slices.Sorted(maps.Keys(w.cfg.Responders)) {
+		if r, ok := w.cfg.Responders[name].(pipeline.Sharing); ok {
+			w.shares = append(w.shares, run.NewShare(w.cfg.Kafka, name, r, w.cfg.Log))
+		}
+	}
 }
 
 func (w *Worker) add(ctx context.Context, stage string) error {
@@ -237,10 +250,13 @@ func (w *Worker) sources() []string {
 func (w *Worker) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var wg sync.WaitGroup
+	// Lanes that end finish their calls, so what connectors write with ends after them.
+	lasting, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	var works, shares sync.WaitGroup
 	var mu sync.Mutex
 	var first error
-	start := func(f func(context.Context) error) {
+	start := func(ctx context.Context, wg *sync.WaitGroup, f func(context.Context) error) {
 		wg.Go(func() {
 			if err := f(ctx); err != nil {
 				mu.Lock()
@@ -252,30 +268,52 @@ func (w *Worker) Run(ctx context.Context) error {
 			}
 		})
 	}
-	if w.follower != nil {
-		start(w.follower.Run)
+	for _, s := range w.shares {
+		start(lasting, &shares, s.Run)
 	}
-	for _, stage := range slices.Sorted(maps.Keys(w.lanes)) {
-		for _, l := range w.lanes[stage] {
-			start(func(ctx context.Context) error { return w.serve(ctx, stage, l) })
-		}
+	for _, f := range w.works() {
+		start(ctx, &works, f)
 	}
-	if w.recorder != nil {
-		start(w.recorder.Run)
-	}
-	if w.hunter != nil {
-		start(w.hunter.Run)
-	}
-	wg.Wait()
+	works.Wait()
+	end()
+	shares.Wait()
 	return first
 }
 
-// serve runs a lane. One whose stage looks things up begins when what is known has been
-// read: before that it would find nothing and take it for an answer.
+// works returns what Run runs at once.
+func (w *Worker) works() (all []func(context.Context) error) {
+	if w.follower != nil {
+		all = append(all, w.follower.Run)
+	}
+	for _, stage := range slices.Sorted(maps.Keys(w.lanes)) {
+		for _, l := range w.lanes[stage] {
+			all = append(all, func(ctx context.Context) error { return w.serve(ctx, stage, l) })
+		}
+	}
+	if w.recorder != nil {
+		all = append(all, w.recorder.Run)
+	}
+	if w.hunter != nil {
+		all = append(all, w.hunter.Run)
+	}
+	return all
+}
+
+// serve runs a lane when what it needs has been read: a stage that looks things up would
+// find nothing before, and take it for an answer; a connector would not know its effects.
 func (w *Worker) serve(ctx context.Context, stage string, l *run.Lane) error {
+	var needs []<-chan struct{}
 	if w.follower != nil && looksUp(stage) {
+		needs = append(needs, w.follower.Ready())
+	}
+	if stage == StageRespond {
+		for _, s := range w.shares {
+			needs = append(needs, s.Ready())
+		}
+	}
+	for _, ready := range needs {
 		select {
-		case <-w.follower.Ready():
+		case <-ready:
 		case <-ctx.Done():
 			return nil
 		}

@@ -73,16 +73,16 @@ func (a *app) build(ctx context.Context, p pipelineParts) (r *running, err error
 	if r.policies, err = loadPolicies(ctx, p.cfg.Policies, assembly.Watch{Now: time.Now, Log: p.log}); err != nil {
 		return r, failWith(exitConfig, err)
 	}
-	if err := createTopics(ctx, p); err != nil {
+	if r.connectors, err = makeConnectors(p); err != nil {
+		return r, failWith(exitConfig, err)
+	}
+	if err := createTopics(ctx, p, r.connectors); err != nil {
 		return r, err
 	}
 	if r.ops, err = startOps(ctx, p.cfg.HTTP.Listen, p.log); err != nil {
 		return r, err
 	}
 	r.ops.registry.MustRegister(r.policies.Collector())
-	if r.connectors, err = makeConnectors(p); err != nil {
-		return r, failWith(exitConfig, err)
-	}
 	if err := r.serveLists(ctx, p); err != nil {
 		return r, err
 	}
@@ -113,12 +113,12 @@ func workerConfig(p pipelineParts, r *running) assembly.Config {
 	}
 }
 
-func createTopics(ctx context.Context, p pipelineParts) error {
+func createTopics(ctx context.Context, p pipelineParts, connectors map[string]pipeline.Responder) error {
 	t := p.cfg.Topics
 	plan := assembly.TopicPlan{
 		Partitions: t.Partitions, RawRetention: time.Duration(t.Raw), Retention: time.Duration(t.Derived), Rejects: time.Duration(t.Rejects),
 	}
-	err := run.EnsureTopics(ctx, p.kafka, assembly.Topics(plan, sourceNames())...)
+	err := run.EnsureTopics(ctx, p.kafka, assembly.Topics(plan, sourceNames(), connectors)...)
 	if errors.Is(err, run.ErrPartitions) {
 		return failWith(exitConfig, err)
 	}

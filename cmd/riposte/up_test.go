@@ -145,15 +145,20 @@ func TestReplayKilledInTheMiddleEndsWithTheSameCounts(t *testing.T) {
 	}
 }
 
-// upProcess is a running `riposte up`.
-type upProcess struct {
+// process is a running riposte.
+type process struct {
 	cmd   *exec.Cmd
 	lines chan string // of stderr; closed at its end
 }
 
-func startUp(t *testing.T, args ...string) *upProcess {
+func startUp(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &upProcess{cmd: program(t, append([]string{"up"}, args...)...), lines: make(chan string, 1000)}
+	return start(t, append([]string{"up"}, args...)...)
+}
+
+func start(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: program(t, args...), lines: make(chan string, 1000)}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +177,13 @@ func startUp(t *testing.T, args ...string) *upProcess {
 }
 
 // await returns the line that begins with prefix.
-func (p *upProcess) await(t *testing.T, prefix string) string {
+func (p *process) await(t *testing.T, prefix string) string {
+	t.Helper()
+	return p.awaitMatch(t, regexp.MustCompile("^"+regexp.QuoteMeta(prefix)))[0]
+}
+
+// awaitMatch returns the first line that re matches, followed by its groups.
+func (p *process) awaitMatch(t *testing.T, re *regexp.Regexp) []string {
 	t.Helper()
 	deadline := time.After(time.Minute)
 	var seen []string
@@ -180,19 +191,20 @@ func (p *upProcess) await(t *testing.T, prefix string) string {
 		select {
 		case line, ok := <-p.lines:
 			if !ok {
-				t.Fatalf("ended without a line %q:\n%s", prefix, strings.Join(seen, "\n"))
+				t.Fatalf("ended without a line %q:\n%s", re, strings.Join(seen, "\n"))
 			}
-			if seen = append(seen, line); strings.HasPrefix(line, prefix) {
-				return line
+			seen = append(seen, line)
+			if m := re.FindStringSubmatch(line); m != nil {
+				return append([]string{line}, m[1:]...)
 			}
 		case <-deadline:
-			t.Fatalf("no line %q within a minute:\n%s", prefix, strings.Join(seen, "\n"))
+			t.Fatalf("no line %q within a minute:\n%s", re, strings.Join(seen, "\n"))
 		}
 	}
 }
 
 // stop sends SIGTERM and expects a clean end.
-func (p *upProcess) stop(t *testing.T) {
+func (p *process) stop(t *testing.T) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

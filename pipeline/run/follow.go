@@ -106,7 +106,7 @@ func (f *Follower) catchUp(ctx context.Context) (map[tp]int64, error) {
 		if fault, _ := pipeline.FaultOf(err); fault == pipeline.FaultStop {
 			return nil, err
 		}
-		f.log.Warn("context topics cannot be read, trying again", "err", err)
+		f.log.Warn("topics cannot be followed, trying again", "topics", f.topics, "err", err)
 		if !wait.sleep(ctx) {
 			return nil, nil
 		}
@@ -168,7 +168,7 @@ func committedSpans(ctx context.Context, k Kafka, adm *kadm.Client, topics []str
 func (f *Follower) apply(r *kgo.Record) {
 	rec := plainRecord(r)
 	if err := f.to.Apply(f.k.Name(r.Topic), &rec); err != nil {
-		f.log.Error("a record on a context topic is not usable and is passed over", "topic", r.Topic, "offset", r.Offset, "err", err)
+		f.log.Error("a record on a followed topic is not usable and is passed over", "topic", r.Topic, "offset", r.Offset, "err", err)
 	}
 }
 

@@ -2,20 +2,24 @@
 // external dynamic lists of addresses, domains and URLs, one entry per line. Pulling needs
 // no credential of ours at the firewall, and the firewall sees the same list as everybody.
 //
-// The lists live in memory. After a start they are served only when every lease of every
-// partition was restored: an empty list, served by accident, opens a whole firewall. Every
-// entry ends by itself a little after its lease, so that a riposte that hangs still releases.
+// All workers serve the same lists: the entries lie on a compacted topic that each of them
+// reads whole (shared.go). The lists are served only when that was read to its end and every
+// lease of every partition was written to it: an empty list, served by accident, opens a
+// whole firewall. Every entry ends by itself a little after its lease, so that a riposte that
+// hangs still releases.
 package edl
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -29,14 +33,14 @@ type Config struct {
 	// Token protects the lists, as the password of HTTP basic authentication or as a bearer
 	// token. Default: none, everybody who reaches the listener may read them.
 	Token config.Secret `yaml:"token"`
-	// MaxEntries bounds each list; what firewalls hold differs widely. It must be positive.
-	// Default 50000.
+	// MaxEntries bounds each list; what firewalls hold differs widely. Workers that add at the
+	// same moment may exceed it by one each. It must be positive. Default 50000.
 	MaxEntries int `yaml:"max_entries"`
 	// AllowPrivate lists private addresses too. Default false: they are refused here once
 	// more, whatever was decided before.
 	AllowPrivate bool `yaml:"allow_private"`
 	// Partitions is the number of partitions of the intents topic; the program sets it. The
-	// lists are served when the leases of so many were restored. Default 1.
+	// lists are served when the leases of all of them are on the lists. Default 1.
 	Partitions int `yaml:"-"`
 }
 
@@ -58,8 +62,8 @@ func (c *Config) Validate() error {
 // lists are the lists that are served, and the action that feeds each.
 var lists = map[string]string{"ip.block": "ip", "domain.block": "domain", "url.block": "url"}
 
-// callTimeout is generous: a call only takes a lock.
-const callTimeout = 5 * time.Second
+// callTimeout is generous: a call is one record that is written and read back.
+const callTimeout = 10 * time.Second
 
 // Sink is the connector, and the handler that serves the lists. It is safe for concurrent
 // use.
@@ -69,8 +73,10 @@ type Sink struct {
 	now   func() time.Time
 
 	mu       sync.Mutex
+	put      pipeline.Put
+	learned  bool                          // all that lay on the topic at the start was learned
 	lists    map[string]map[string]holders // list -> entry -> who holds it
-	restored map[string]bool               // partitions
+	restored map[int]bool                  // partitions
 	rendered map[string]page
 }
 
@@ -84,15 +90,17 @@ type page struct {
 	until pipeline.Millis // first moment at which an entry ends, 0 = none does
 }
 
-var _ pipeline.Responder = (*Sink)(nil)
-
 // New returns the connector. It reads the token once. now is the clock, time.Now in
 // programs.
 func New(cfg Config, now func() time.Time) (*Sink, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("edl: %w", err)
 	}
-	s := &Sink{cfg: cfg, now: now, lists: map[string]map[string]holders{}, restored: map[string]bool{}, rendered: map[string]page{}}
+	s := &Sink{
+		cfg: cfg, now: now, learned: true,
+		lists: map[string]map[string]holders{}, restored: map[int]bool{}, rendered: map[string]page{},
+	}
+	s.put = s.keep
 	for _, name := range lists {
 		s.lists[name] = map[string]holders{}
 	}
@@ -171,8 +179,9 @@ func link(value string) (string, error) {
 	return strings.TrimPrefix(strings.TrimPrefix(value, u.Scheme+":"), "//"), nil
 }
 
-// Check reports whether this lease has its entry. That of another lease does not count: each
-// lease holds the entry for itself, and the entry ends with the last.
+// Check reports whether the list that is served has this lease's entry. That of another
+// lease does not count: each lease holds the entry for itself, and the entry ends with the
+// last. While no list is served there is nothing to see.
 func (s *Sink) Check(_ context.Context, a pipeline.Action) (pipeline.State, error) {
 	list, line, err := s.entry(&a)
 	if err != nil {
@@ -180,6 +189,9 @@ func (s *Sink) Check(_ context.Context, a pipeline.Action) (pipeline.State, erro
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.whole() {
+		return pipeline.State{}, pipeline.AsRetry(reasonRestoring, time.Second, errors.New("edl: the lists are not served yet"))
+	}
 	until, held := s.lists[list][line][a.Intent]
 	if !held || over(until, s.millis()) {
 		return pipeline.State{State: pipeline.StateAbsent}, nil
@@ -187,48 +199,67 @@ func (s *Sink) Check(_ context.Context, a pipeline.Action) (pipeline.State, erro
 	return pipeline.State{State: pipeline.StateInPlace, VendorRef: list + "/" + line}, nil
 }
 
-// Apply puts the entry on its list until the action's end.
-func (s *Sink) Apply(_ context.Context, a pipeline.Action) (pipeline.State, error) {
+// Apply puts the entry on its list until the action's end, for all workers.
+func (s *Sink) Apply(ctx context.Context, a pipeline.Action) (pipeline.State, error) {
 	list, line, err := s.entry(&a)
 	if err != nil {
 		return pipeline.State{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	h := s.lists[list][line]
-	if h == nil {
-		if len(s.lists[list]) >= s.cfg.MaxEntries && s.sweep(list) == 0 {
-			return pipeline.State{}, reject(reasonFull, "list %s has %d entries", list, len(s.lists[list]))
-		}
-		h = holders{}
-		s.lists[list][line] = h
+	put, err := s.room(list, line)
+	if err != nil {
+		return pipeline.State{}, err
 	}
-	h[a.Intent] = a.Expires
-	delete(s.rendered, list)
+	value, err := json.Marshal(held{a.Expires})
+	if err != nil {
+		return pipeline.State{}, fmt.Errorf("edl: %w", err)
+	}
+	if err := put(ctx, entryKey(list, line, a.Intent), value); err != nil {
+		return pipeline.State{}, fmt.Errorf("edl: %w", err)
+	}
 	return pipeline.State{State: pipeline.StateInPlace, VendorRef: list + "/" + line}, nil
 }
 
-// Undo takes this lease's hold on the entry away. The entry goes with the last hold.
-func (s *Sink) Undo(_ context.Context, a pipeline.Action) (pipeline.State, error) {
+// room returns what writes the entry, if the list has room for it.
+func (s *Sink) room(list, line string) (pipeline.Put, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lists[list][line] == nil && len(s.lists[list]) >= s.cfg.MaxEntries && s.sweep(list) == 0 {
+		return nil, reject(reasonFull, "list %s has %d entries", list, len(s.lists[list]))
+	}
+	return s.put, nil
+}
+
+// Undo takes this lease's hold on the entry away, for all workers. The entry goes with the
+// last hold.
+func (s *Sink) Undo(ctx context.Context, a pipeline.Action) (pipeline.State, error) {
 	list, line, err := s.entry(&a)
 	if err != nil {
 		return pipeline.State{}, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.lists[list][line], a.Intent)
-	if len(s.lists[list][line]) == 0 {
-		delete(s.lists[list], line)
+	put := s.put
+	s.mu.Unlock()
+	if err := put(ctx, entryKey(list, line, a.Intent), nil); err != nil {
+		return pipeline.State{}, fmt.Errorf("edl: %w", err)
 	}
-	delete(s.rendered, list)
 	return pipeline.State{State: pipeline.StateAbsent}, nil
 }
 
 // Restored tells that every lease of one partition, named by a.VendorRef, is on its list.
-func (s *Sink) Restored(_ context.Context, a pipeline.Action) error {
+func (s *Sink) Restored(ctx context.Context, a pipeline.Action) error {
+	n, err := strconv.Atoi(a.VendorRef)
+	if err != nil {
+		return reject(reasonTarget, "BUG: partition %q", a.VendorRef)
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.restored[a.VendorRef] = true
+	put, done := s.put, s.restored[n]
+	s.mu.Unlock()
+	if done {
+		return nil
+	}
+	if err := put(ctx, markKey(n), []byte("{}")); err != nil {
+		return fmt.Errorf("edl: %w", err)
+	}
 	return nil
 }
 
@@ -236,7 +267,20 @@ func (s *Sink) Restored(_ context.Context, a pipeline.Action) error {
 func (s *Sink) Ready() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.restored) >= s.cfg.Partitions
+	return s.whole()
+}
+
+// whole reports whether nothing can be missing on the lists. The lock is held.
+func (s *Sink) whole() bool {
+	if !s.learned {
+		return false
+	}
+	for n := range s.cfg.Partitions {
+		if !s.restored[n] {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Sink) millis() pipeline.Millis { return pipeline.MillisOf(s.now()) }
@@ -264,7 +308,7 @@ func (s *Sink) sweep(list string) (gone int) {
 func (s *Sink) render(list string) (p page, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.restored) < s.cfg.Partitions {
+	if !s.whole() {
 		return page{}, false
 	}
 	now := s.millis()

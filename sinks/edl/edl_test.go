@@ -60,6 +60,7 @@ func restored(tb testing.TB, s *edl.Sink, partitions ...string) {
 func TestSinkConforms(t *testing.T) {
 	t.Parallel()
 	s, _ := newSink(t, nil)
+	restored(t, s, "0")
 	values := map[string]string{"ip.block": "203.0.113.7", "domain.block": "bad.example.net", "url.block": "https://bad.example.net/x"}
 	sinktest.Conform(t, s, func(a pipeline.ActionSpec) pipeline.EntityValue {
 		return pipeline.EntityValue{Kind: a.Targets[0].String(), Value: values[a.Name]}
