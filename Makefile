@@ -5,6 +5,7 @@ BIN   := bin/riposte
 SEED  ?= 1
 KILLS ?= 100
 BROKER ?= kfake
+VARIANT ?= kills
 FUZZTIME ?= 10s
 ARGS  ?=
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -58,10 +59,10 @@ bench-correlate: ## the correlate stage, ratios into bench/results
 bench-policy: ## the policy engine against OPA into bench/results
 	$(GO) run ./bench/policy $(ARGS)
 
-chaos: ## kill -9 for long: KILLS=n SEED=s BROKER=kfake|kafka
-	$(GO) run -tags crashpoints ./bench/chaos -kills $(KILLS) -seed $(SEED) -broker $(BROKER) $(ARGS)
+chaos: ## kill -9 for long: KILLS=n SEED=s BROKER=kfake|kafka|kafka3; other faults: VARIANT=name, VARIANT=list
+	$(GO) run -tags crashpoints ./bench/chaos -kills $(KILLS) -seed $(SEED) -broker $(BROKER) -variant $(VARIANT) $(ARGS)
 
-chaos-short: ## a chaos run of at most three minutes
+chaos-short: ## kills, broker errors and a damaged state, small: under five minutes
 	$(GO) run -tags crashpoints ./bench/chaos -short -seed $(SEED)
 
 ci: ## what every change must pass
