@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -276,5 +277,35 @@ func TestTruthSurvivesItsFile(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, &run.truth) {
 		t.Error("what was loaded differs from what was saved")
+	}
+}
+
+func TestEachTriggerBringsItsAlertANewEntity(t *testing.T) {
+	t.Parallel()
+	g, err := New(plan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts := map[string]uint64{} // sequence number of the first trigger, by host
+	for {
+		r, more := g.Next(time.Unix(0, 0))
+		if !more {
+			return
+		}
+		if r.Class != Trigger {
+			continue
+		}
+		var v struct {
+			HTTP struct {
+				Hostname string `json:"hostname"`
+			} `json:"http"`
+		}
+		if err := json.Unmarshal(r.Value, &v); err != nil {
+			t.Fatal(err)
+		}
+		if other, taken := hosts[v.HTTP.Hostname]; taken {
+			t.Errorf("triggers %d and %d name the host %q", other, r.Seq, v.HTTP.Hostname)
+		}
+		hosts[v.HTTP.Hostname] = r.Seq
 	}
 }

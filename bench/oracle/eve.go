@@ -33,6 +33,7 @@ type flow struct {
 	src, dst  string
 	sport     uint16
 	dport     uint16
+	host      uint64 // its number
 	signature signature
 	out, in   int
 }
@@ -47,7 +48,7 @@ func (f *flow) json() []byte {
 	dst = fmt.Appendf(dst, `"alert":{"action":"allowed","gid":1,"signature_id":%d,"rev":2,"signature":"%s","category":"%s","severity":%d},`,
 		f.signature.id, f.signature.name, f.signature.category, f.signature.severity)
 	dst = fmt.Appendf(dst, `"http":{"hostname":"host%d.oracle.example","url":"/v1/items/%d?page=%d","http_user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0","http_content_type":"application/json","http_method":"GET","protocol":"HTTP/1.1","status":200,"length":%d},`,
-		f.sport%512, f.seq, f.sport, f.in)
+		f.host, f.seq, f.sport, f.in)
 	dst = fmt.Appendf(dst, `"app_proto":"http","flow":{"pkts_toserver":%d,"pkts_toclient":%d,"bytes_toserver":%d,"bytes_toclient":%d,"start":"`,
 		1+f.out/700, 1+f.in/1200, f.out, f.in)
 	dst = f.at.Add(-time.Second).UTC().AppendFormat(dst, eveTime)
