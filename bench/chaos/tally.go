@@ -76,7 +76,7 @@ func (t *tally) add(line string) error {
 // pairs reads "name=value name=value ...".
 func pairs(text string) map[string]string {
 	m := map[string]string{}
-	for _, field := range strings.FieldsSeq(text) {
+	for field := range strings.FieldsSeq(text) {
 		name, value, _ := strings.Cut(field, "=")
 		m[name] = value
 	}
