@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -14,19 +13,23 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown/builtins"
 )
 
+// callCost is what calling a builtin costs, in instructions.
+const callCost = 8
+
 // builtin calls the builtin of s. The result is undefined if the call is; for a
 // builtin without a result it is true. A builtin's error makes the call
 // undefined and is kept: strict evaluations end with the first one.
 func (m *Machine) builtin(s *site, ops []int32, r []Value) (Value, error) {
-	if err := m.spend(8); err != nil {
-		return Value{}, err
-	}
 	base := len(m.args)
+	cost := callCost
 	for _, o := range ops {
 		m.args = append(m.args, *m.at(o, r))
+		cost += work(&m.args[len(m.args)-1], s.bytesPer)
 	}
-	args := m.args[base:]
-	v, err := m.apply(s, args)
+	if err := m.spend(cost); err != nil {
+		return Value{}, err
+	}
+	v, err := m.apply(s, m.args[base:])
 	m.args = m.args[:base]
 	return v, err
 }
@@ -50,6 +53,8 @@ func (m *Machine) apply(s *site, args []Value) (Value, error) {
 func (m *Machine) foreign(s *site, args []Value) (Value, error) {
 	terms := make([]*ast.Term, len(args))
 	for i := range args {
+		n, _ := args[i].length()
+		m.fuel -= n // to convert it
 		terms[i] = termOf(&args[i], true)
 	}
 	m.prepareBuiltins()
@@ -81,7 +86,7 @@ func (m *Machine) foreign(s *site, args []Value) (Value, error) {
 		return out, m.check()
 	}
 	if h, ok := errors.AsType[topdown.Halt](err); ok {
-		return Value{}, h.Err
+		return Value{}, m.meter.explain(h.Err)
 	}
 	if m.fault == nil {
 		m.fault = err
@@ -102,16 +107,14 @@ func (m *Machine) prepareBuiltins() {
 		return
 	}
 	m.bready = true
+	m.meter = meter{ctx: m.ctx, left: &m.fuel, other: m.eval.cancel}
 	m.bctx = topdown.BuiltinContext{
 		Context:   m.ctx,
 		Metrics:   metrics.NoOp(),
 		Seed:      rand.Reader,
-		Cancel:    m.eval.cancel,
+		Cancel:    &m.meter,
 		Cache:     builtins.Cache{},
 		PrintHook: m.eval.hook,
-	}
-	if m.bctx.Cancel == nil {
-		m.bctx.Cancel = m.canceler()
 	}
 	if m.eval.setup != nil {
 		m.eval.setup(&m.bctx)
@@ -119,16 +122,6 @@ func (m *Machine) prepareBuiltins() {
 	if m.bctx.Time == nil {
 		m.bctx.Time = ast.NumberTerm(jsonInt(now().UnixNano()))
 	}
-}
-
-// canceler returns what tells a running builtin that the context is done. The
-// watch on the context ends with the evaluation.
-func (m *Machine) canceler() topdown.Cancel {
-	c := topdown.NewCancel()
-	if m.ctx.Done() != nil {
-		m.stop = context.AfterFunc(m.ctx, c.Cancel)
-	}
-	return c
 }
 
 func now() time.Time { return time.Now() } //nolint:forbidigo // time.now_ns means the wall clock, as in OPA

@@ -21,8 +21,10 @@ func (a *arena) fromAST(v ast.Value) (Value, error) {
 	case ast.Boolean:
 		return Bool(bool(v)), nil
 	case ast.Number:
+		a.charge(len(v))
 		return Number(string(v)), nil
 	case ast.String:
+		a.charge(len(v))
 		return String(string(v)), nil
 	case *ast.Array:
 		return a.fromArray(v)
@@ -32,6 +34,16 @@ func (a *arena) fromAST(v ast.Value) (Value, error) {
 		return a.fromSet(v)
 	}
 	return Value{}, fmt.Errorf("%w: %s in a value", ErrInput, ast.ValueName(v))
+}
+
+// adopt is fromAST outside of the machine: the memory cap is an error there.
+func (a *arena) adopt(v ast.Value) (out Value, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = Value{}, recovered(p)
+		}
+	}()
+	return a.fromAST(v)
 }
 
 func (a *arena) fromArray(v *ast.Array) (Value, error) {

@@ -107,7 +107,7 @@ func (m *Machine) appeal(ctx context.Context, e Entry, in Input, cause error) (R
 	if err != nil {
 		return Result{}, err
 	}
-	val, err := m.fromAST(out)
+	val, err := m.adopt(out)
 	return Result{val: val, revision: m.prog.revision, topdown: true, cause: cause}, err
 }
 

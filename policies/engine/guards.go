@@ -53,15 +53,15 @@ func (g *guard) weight() int {
 // conditions that each leave for its end. It follows a loop into its body if the
 // loop is all that is left of the piece: then the rounds do nothing either.
 type guardScan struct {
-	f         *lowerFn
-	end       int
-	out       []guard
-	pending   map[int32]guard   // by register: the guard that holds if it is not false
-	lowered   map[int32]int32   // by register: the field that it is the lower case of
-	members   map[int32][]Value // by register: the constants that it is in turn
-	over      []Value           // what the loop to come goes over; nil: not known
-	strictEnd bool              // strict, and the last builtin can fail
-	done      bool              // a builtin can fail here, and that would be an error
+	f       *lowerFn
+	end     int
+	out     []guard
+	pending map[int32]guard   // by register: the guard that holds if it is not false
+	lowered map[int32]int32   // by register: the field that it is the lower case of
+	members map[int32][]Value // by register: the constants that it is in turn
+	over    []Value           // what the loop to come goes over; nil: not known
+	failing bool              // a builtin so far can fail, and that would be an error
+	done    bool
 }
 
 // guardsOf returns the guards of the code in [start, end).
@@ -104,7 +104,7 @@ func (s *guardScan) reads(in *instr, pc int) bool {
 		if g, ok := s.pending[in.a]; ok && in.b == s.f.l.falseK {
 			s.out = append(s.out, g)
 		}
-		s.done = s.strictEnd // this guard may be used, none behind it
+		s.done = s.failing // this guard may be used, none behind it
 	case opScan:
 		s.over = nil
 		if k, ok := s.constant(in.a); ok {
@@ -185,7 +185,7 @@ func (s *guardScan) values(o int32) (list []Value, scan bool) {
 func (s *guardScan) equality(a, b int32) {
 	slot, lower, ok := s.field(a)
 	list, scan := s.values(b)
-	if ok && list != nil && len(list) <= maxMembers {
+	if ok && list != nil && len(list) <= maxMembers && !s.failing {
 		s.out = append(s.out, guard{kind: guardIn, slot: slot, lower: lower, scan: scan, any: list})
 	}
 }
@@ -194,7 +194,7 @@ func (s *guardScan) equality(a, b int32) {
 func (s *guardScan) membership(in *instr) {
 	slot, lower, ok := s.field(in.b)
 	k, isConst := s.constant(in.a)
-	if !ok || !isConst || k.Len() > maxMembers {
+	if !ok || !isConst || k.Len() > maxMembers || s.failing {
 		return
 	}
 	switch k.k {
@@ -216,15 +216,18 @@ func (s *guardScan) builtin(in *instr) bool {
 		s.lowered[in.c] = args[0] - slotBase
 		return true
 	}
-	if len(args) != 2 {
+	if len(args) != 2 || s.failing {
 		return false
 	}
 	g, ok := s.condition(name, args[0], args[1])
-	if ok {
-		s.pending[in.c] = g
-		s.strictEnd = s.f.l.strict && g.shape() != shapeEqual && g.shape() != shapeOrder
+	if !ok {
+		return false
 	}
-	return ok
+	if s.failing = s.f.l.strict && g.shape() != shapeEqual && g.shape() != shapeOrder; s.failing {
+		clear(s.pending) // what is asked for behind this builtin
+	}
+	s.pending[in.c] = g
+	return true
 }
 
 var textGuards = map[string]guardKind{

@@ -81,6 +81,7 @@ type site struct {
 	relation bool
 	void     bool
 	nondet   bool
+	bytesPer int // of an argument, for one instruction
 	loc      *ast.Location
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 )
 
@@ -28,6 +27,7 @@ type judge struct {
 	strict   bool
 	indexing bool
 	cfg      *Config
+	budget   int // instructions
 
 	mu      *sync.Mutex
 	queries map[string]*rego.PreparedEvalQuery // guarded by mu
@@ -38,7 +38,7 @@ func newJudge(ctx context.Context, cfg Config, doc map[string]any) (*judge, erro
 	if err != nil {
 		return nil, err
 	}
-	j := &judge{mu: &sync.Mutex{}, strict: cfg.StrictBuiltinErrors, indexing: true, cfg: &cfg, queries: map[string]*rego.PreparedEvalQuery{}}
+	j := &judge{mu: &sync.Mutex{}, strict: cfg.StrictBuiltinErrors, indexing: true, cfg: &cfg, budget: cfg.Limits.withDefaults().Instructions, queries: map[string]*rego.PreparedEvalQuery{}}
 	j.compiler = ast.NewCompiler().WithCapabilities(cfg.Capabilities).WithStrict(!cfg.LaxCompile).
 		WithEnablePrintStatements(cfg.Print != nil).WithDefaultRegoVersion(ast.RegoV1).
 		WithPathConflictsCheck(func(path []string) (bool, error) { return exists(doc, path), nil })
@@ -98,13 +98,10 @@ func (j *judge) eval(ctx context.Context, name string, input ast.Value) (ast.Val
 	if err != nil {
 		return nil, err
 	}
-	cancel := topdown.NewCancel()
-	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, cancel.Cancel)
-		defer stop()
-	}
+	left := j.budget
+	stop := &meter{ctx: ctx, left: &left}
 	opts := []rego.EvalOption{
-		rego.EvalTransaction(j.txn), rego.EvalExternalCancel(cancel), rego.EvalMetrics(metrics.NoOp()),
+		rego.EvalTransaction(j.txn), rego.EvalExternalCancel(stop), rego.EvalMetrics(metrics.NoOp()),
 		rego.EvalInterQueryBuiltinValueCache(j.values), rego.EvalRuleIndexing(j.indexing), rego.EvalPrintHook(j.cfg.Print),
 	}
 	if input != nil {
@@ -112,10 +109,7 @@ func (j *judge) eval(ctx context.Context, name string, input ast.Value) (ast.Val
 	}
 	rs, err := q.Eval(ctx, opts...)
 	if err != nil {
-		if topdown.IsCancel(err) && ctx.Err() != nil {
-			err = fmt.Errorf("%w: %w", ErrCanceled, ctx.Err())
-		}
-		return nil, err
+		return nil, stop.explain(err)
 	}
 	if len(rs) == 0 {
 		return nil, nil

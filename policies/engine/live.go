@@ -242,7 +242,7 @@ func (w *Worker) judge(ctx context.Context, e Entry, in Input, r Result) (Result
 	if err != nil {
 		return Result{}, err
 	}
-	val, err := w.m.fromAST(want)
+	val, err := w.m.adopt(want)
 	return Result{val: val, revision: r.revision, topdown: true, cause: errDistrusted}, err
 }
 

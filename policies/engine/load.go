@@ -2,17 +2,10 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/bundle"
-	"github.com/open-policy-agent/opa/v1/compile"
-	"github.com/open-policy-agent/opa/v1/ir"
 	"github.com/open-policy-agent/opa/v1/topdown/print"
 	"github.com/open-policy-agent/opa/v1/util"
 )
@@ -86,10 +79,6 @@ func Load(ctx context.Context, cfg Config) (*Program, error) {
 	if p.judge, err = newJudge(ctx, cfg, doc); err != nil {
 		return nil, err
 	}
-	good, bad, err := planAll(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
 	root := &arena{}
 	v, err := ast.InterfaceToValue(doc)
 	if err != nil {
@@ -105,10 +94,11 @@ func Load(ctx context.Context, cfg Config) (*Program, error) {
 	if cfg.Coverage {
 		heads = headsOf(p.rules)
 	}
-	if p.code, err = lower(good, &data, nil, p.strict, heads, cfg.Without.off()); err != nil {
-		return nil, fmt.Errorf("engine: %w", err)
+	b := build{cfg: cfg, data: &data, heads: heads, bad: map[string]error{}}
+	if p.code, err = b.all(ctx); err != nil {
+		return nil, err
 	}
-	p.addEntries(cfg.Entrypoints, bad)
+	p.addEntries(cfg.Entrypoints, b.bad)
 	return p, nil
 }
 
@@ -121,84 +111,4 @@ func parseData(text []byte) (map[string]any, error) {
 		return nil, fmt.Errorf("engine: data: %w", err)
 	}
 	return doc, nil
-}
-
-// parse parses the modules of cfg.
-func parse(cfg *Config) (map[string]*ast.Module, error) {
-	out := map[string]*ast.Module{}
-	for _, name := range slices.Sorted(maps.Keys(cfg.Modules)) {
-		m, err := ast.ParseModuleWithOpts(name, cfg.Modules[name], ast.ParserOptions{
-			RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: cfg.Capabilities,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("engine: %w", err)
-		}
-		out[name] = m
-	}
-	return out, nil
-}
-
-// planAll plans the entry points. Those that OPA's planner cannot plan are
-// returned as bad, with the reason.
-func planAll(ctx context.Context, cfg Config) (*ir.Policy, map[string]error, error) {
-	bad := map[string]error{}
-	pol, err := plan(ctx, cfg, cfg.Entrypoints)
-	if err == nil {
-		return pol, bad, nil
-	}
-	if err := findUnplannable(ctx, cfg, cfg.Entrypoints, bad); err != nil {
-		return nil, nil, err
-	}
-	good := slices.DeleteFunc(slices.Clone(cfg.Entrypoints), func(e string) bool { return bad[e] != nil })
-	if len(good) == 0 {
-		return &ir.Policy{Plans: &ir.Plans{}}, bad, nil
-	}
-	pol, err = plan(ctx, cfg, good)
-	return pol, bad, err
-}
-
-// findUnplannable halves entries until it knows which ones cannot be planned.
-func findUnplannable(ctx context.Context, cfg Config, entries []string, bad map[string]error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	_, err := plan(ctx, cfg, entries)
-	switch {
-	case err == nil:
-		return nil
-	case len(entries) > 1:
-		half := len(entries) / 2
-		if err := findUnplannable(ctx, cfg, entries[:half], bad); err != nil {
-			return err
-		}
-		return findUnplannable(ctx, cfg, entries[half:], bad)
-	case strings.Contains(err.Error(), "does not refer to a rule"):
-		return fmt.Errorf("%w: %s", ErrEntry, entries[0])
-	}
-	bad[entries[0]] = err
-	return nil
-}
-
-// plan has OPA plan the entry points.
-func plan(ctx context.Context, cfg Config, entries []string) (*ir.Policy, error) {
-	mods, err := parse(&cfg)
-	if err != nil {
-		return nil, err
-	}
-	b := &bundle.Bundle{Data: map[string]any{}}
-	b.SetRegoVersion(ast.RegoV1)
-	b.Manifest.Init()
-	for _, name := range slices.Sorted(maps.Keys(mods)) {
-		b.Modules = append(b.Modules, bundle.ModuleFile{URL: name, Path: name, Raw: []byte(cfg.Modules[name]), Parsed: mods[name]})
-	}
-	c := compile.New().WithCapabilities(cfg.Capabilities).WithTarget(compile.TargetPlan).WithRegoVersion(ast.RegoV1).
-		WithEntrypoints(entries...).WithPruneUnused(true).WithEnablePrintStatements(cfg.Print != nil).WithBundle(b)
-	if err := c.Build(ctx); err != nil {
-		return nil, err
-	}
-	var pol ir.Policy
-	if err := json.Unmarshal(c.Bundle().PlanModules[0].Raw, &pol); err != nil {
-		return nil, fmt.Errorf("engine: plan: %w", err)
-	}
-	return &pol, nil
 }

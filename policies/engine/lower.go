@@ -202,7 +202,10 @@ func (l *lowering) location(s ir.Stmt) *ast.Location {
 
 // site returns the number of a new call site of the builtin name.
 func (l *lowering) site(name string, loc *ast.Location) (int32, error) {
-	s := site{name: name, loc: loc}
+	s := site{name: name, loc: loc, bytesPer: bytesPerStep}
+	if strings.HasPrefix(name, "regex.") || strings.HasPrefix(name, "glob.") {
+		s.bytesPer = bytesPerPattern
+	}
 	if b, ok := l.builtins[name]; ok {
 		s.call = b.Func
 		s.relation = b.Decl.Relation

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -120,7 +121,7 @@ func (f *lowerFn) operand(o ir.Operand) (int32, error) {
 	case *ir.Bool:
 		return f.truth(bool(*v)), nil
 	}
-	panic("BUG: unknown kind of operand")
+	return 0, fmt.Errorf("operand %T is not known", o.Value)
 }
 
 func (f *lowerFn) read(l ir.Local) int32 {

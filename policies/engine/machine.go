@@ -38,8 +38,7 @@ type Machine struct {
 	fault    error // first error of a builtin
 	bctx     topdown.BuiltinContext
 	bready   bool
-	bcancel  topdown.Cancel
-	stop     func() bool
+	meter    meter // of OPA's builtins
 	eval     evalOptions
 	distrust []atomic.Bool // entry points of Match that topdown answers; nil: none
 	appeals  int           // answers of topdown in this evaluation
@@ -121,13 +120,9 @@ func (m *Machine) begin(ctx context.Context, budget int) {
 
 // end drops what must not outlive the evaluation.
 func (m *Machine) end() {
-	if m.stop != nil {
-		m.stop()
-		m.stop = nil
-	}
 	m.ctx = nil
 	m.bctx = topdown.BuiltinContext{}
-	m.bcancel = nil
+	m.meter = meter{}
 }
 
 // run executes function n with the registers of the input and data documents set.

@@ -48,7 +48,7 @@ var nativeTable = map[string]native{
 	"trim_suffix": onStrings(func(a, b string) Value { return String(strings.TrimSuffix(a, b)) }),
 	"trim_space":  onString(func(_ *Machine, s string) Value { return String(strings.TrimSpace(s)) }),
 	"lower":       onString(func(m *Machine, s string) Value { return String(m.lower(s)) }),
-	"upper":       onString(func(_ *Machine, s string) Value { return String(strings.ToUpper(s)) }),
+	"upper":       onString(nativeUpper),
 	"indexof":     nativeIndexOf,
 	"substring":   nativeSubstring,
 	"split":       nativeSplit,
@@ -60,6 +60,8 @@ var nativeTable = map[string]native{
 	"object.get":   nativeObjectGet,
 	"object.keys":  nativeObjectKeys,
 	"array.concat": nativeArrayConcat,
+
+	"graph.reachable_paths": nativeReachablePaths,
 
 	"is_null":    ofKind(KindNull),
 	"is_boolean": ofKind(KindBool),
@@ -105,6 +107,7 @@ func (m *Machine) lower(s string) string {
 	for i := range len(s) {
 		c := s[i]
 		if c >= utf8.RuneSelf {
+			m.charge(len(s))
 			return strings.ToLower(s)
 		}
 		if first < 0 && c >= 'A' && c <= 'Z' {
@@ -128,13 +131,20 @@ func (m *Machine) lower(s string) string {
 	return m.lowered[1]
 }
 
-func nativeMember(_ *Machine, args []Value) (Value, bool) {
+func nativeUpper(m *Machine, s string) Value {
+	m.charge(len(s))
+	return String(strings.ToUpper(s))
+}
+
+func nativeMember(m *Machine, args []Value) (Value, bool) {
 	c := &args[1]
 	switch c.k {
 	case KindSet:
 		return Bool(c.set().find(&args[0]) >= 0), true
 	case KindArray, KindObject:
-		for _, e := range members(c) {
+		list := members(c)
+		m.fuel -= len(list)
+		for _, e := range list {
 			if equal(&e, &args[0]) {
 				return Bool(true), true
 			}
@@ -180,6 +190,7 @@ func nativeMinus(m *Machine, args []Value) (Value, bool) {
 		return Value{}, false
 	}
 	out := m.newSet()
+	m.fuel -= len(a.set().elems)
 	for i := range a.set().elems {
 		if e := &a.set().elems[i]; b.set().find(e) < 0 {
 			m.addTo(out, e)
@@ -199,6 +210,7 @@ func nativeIntersection(m *Machine, args []Value) (Value, bool) {
 		return Value{}, false
 	}
 	out := m.newSet()
+	m.fuel -= len(a.set().elems)
 	for i := range a.set().elems {
 		if e := &a.set().elems[i]; b.set().find(e) >= 0 {
 			m.addTo(out, e)
@@ -254,8 +266,9 @@ func list(v *Value) ([]Value, bool) {
 	return nil, false
 }
 
-func nativeSum(_ *Machine, args []Value) (Value, bool) {
+func nativeSum(m *Machine, args []Value) (Value, bool) {
 	elems, ok := list(&args[0])
+	m.fuel -= len(elems) / 4
 	var sum int64
 	for i := range elems {
 		if elems[i].k != KindNumber || !small(sum) {
@@ -267,8 +280,9 @@ func nativeSum(_ *Machine, args []Value) (Value, bool) {
 }
 
 func extreme(sign int) native {
-	return func(_ *Machine, args []Value) (Value, bool) {
+	return func(m *Machine, args []Value) (Value, bool) {
 		elems, ok := list(&args[0])
+		m.fuel -= len(elems)
 		if !ok || hasText(elems) {
 			return Value{}, false
 		}

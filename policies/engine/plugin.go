@@ -72,7 +72,7 @@ func (q *query) Eval(ctx context.Context, ectx *rego.EvalContext, runtime ast.Va
 	}
 	m.begin(ctx, q.prog.limits.Instructions)
 	defer m.end()
-	if err := m.loadQuery(ctx, ectx); err != nil {
+	if err := q.load(ctx, m, ectx); err != nil {
 		return nil, err
 	}
 	_, err := m.run(m.code.entries[0])
@@ -117,8 +117,8 @@ func setupBuiltins(b *topdown.BuiltinContext, ectx *rego.EvalContext, runtime as
 	b.DistributedTracingOpts = ectx.TracingOpts()
 }
 
-// loadQuery sets the input and the data of one evaluation.
-func (m *Machine) loadQuery(ctx context.Context, ectx *rego.EvalContext) error {
+// load sets the input and the data of one evaluation.
+func (q *query) load(ctx context.Context, m *Machine, ectx *rego.EvalContext) error {
 	v := ectx.ParsedInput()
 	if v == nil {
 		if raw := ectx.RawInput(); raw != nil {
@@ -129,14 +129,16 @@ func (m *Machine) loadQuery(ctx context.Context, ectx *rego.EvalContext) error {
 			v = parsed
 		}
 	}
-	if err := m.fillAST(rootField, v); err != nil {
-		return err
-	}
 	doc, err := readStore(ctx, ectx.Transaction())
 	if err != nil {
 		return err
 	}
-	m.data, err = m.fromAST(doc)
+	m.limit = 0 // the cap is for what is made of input and data
+	err = m.fillAST(rootField, v)
+	if err == nil {
+		m.data, err = m.fromAST(doc)
+	}
+	m.used, m.limit = 0, q.prog.limits.Bytes
 	return err
 }
 
