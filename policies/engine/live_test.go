@@ -19,7 +19,7 @@ func revision(tb testing.TB, n int) *Program {
 	})
 }
 
-func TestEachDecisionHasOneRevisionWhileProgramsAreSwapped(t *testing.T) {
+func TestEachLiveDecisionHasOneRevisionWhileProgramsAreSwapped(t *testing.T) {
 	t.Parallel()
 	progs := make([]*Program, 5)
 	for i := range progs {
@@ -47,6 +47,11 @@ func TestEachDecisionHasOneRevisionWhileProgramsAreSwapped(t *testing.T) {
 				twice, _ := r.Value().Get("twice").Int()
 				if fmt.Sprint(n) != r.Revision() || w.Revision() != r.Revision() || twice != n*int64(i%100) {
 					t.Errorf("decision %v of revision %s is mixed", r.AST(), r.Revision())
+					return
+				}
+				hits, err := w.Match(context.Background(), JSON([]byte(`{"x": 2}`)), nil)
+				if n, _ := hits[0].Value.Get("revision").Int(); err != nil || len(hits) != 2 || fmt.Sprint(n) != w.Revision() {
+					t.Errorf("hits %v of revision %s, %v", hits, w.Revision(), err)
 					return
 				}
 			}

@@ -313,11 +313,26 @@ func (f *lowerFn) callStmt(s *ir.CallStmt) error {
 	if err != nil {
 		return err
 	}
-	if !f.l.off.noNative {
-		f.prepare(n, args)
-	}
+	f.specialise(n, args)
 	f.check(instr{op: opBuiltin, a: n, b: f.args(args), c: f.write(s.Result)})
 	return nil
+}
+
+// specialise gives the call site n a native that knows its constant arguments.
+func (f *lowerFn) specialise(n int32, args []int32) {
+	s := &f.l.out.sites[n]
+	if _, replaced := f.l.builtins[s.name]; replaced || f.l.off.noNative {
+		return
+	}
+	vals := make([]Value, len(args))
+	for i, o := range args {
+		if o < 0 {
+			vals[i] = f.l.out.consts[^o]
+		}
+	}
+	if fn := specialise(s.name, vals); fn != nil {
+		s.native = fn
+	}
 }
 
 func (f *lowerFn) isInput(o int32) bool { return o == slotBase+rootField }

@@ -371,33 +371,31 @@ func inBlock(block netip.Prefix, text string) (Value, bool) {
 	return Bool(block.Contains(ip)), true
 }
 
-// prepare replaces the builtin of site n when its arguments allow to do part of
-// the work now: constant regular expressions, globs and CIDR blocks.
-func (f *lowerFn) prepare(n int32, args []int32) {
-	s := &f.l.out.sites[n]
-	if _, replaced := f.l.builtins[s.name]; replaced || len(args) == 0 || args[0] >= 0 {
-		return
+// specialise returns the native of a builtin whose constant arguments allow to do part
+// of the work now: regular expressions, globs and CIDR blocks. Arguments that are not
+// constant are undefined. It returns nil if there is nothing to gain.
+func specialise(name string, args []Value) native {
+	if len(args) == 0 || args[0].k != KindString {
+		return nil
 	}
-	first, ok := f.l.out.consts[^args[0]].Str()
-	if !ok {
-		return
-	}
-	switch s.name {
+	first := args[0].text()
+	switch name {
 	case "regex.match":
 		if re, err := regexp.Compile(first); err == nil {
-			s.native = matcher(1, re.MatchString)
+			return matcher(1, re.MatchString)
 		}
 	case "glob.match":
-		if delims, ok := f.delimiters(args); ok {
+		if delims, ok := delimiters(args); ok {
 			if g, err := glob.Compile(first, delims...); err == nil {
-				s.native = matcher(2, g.Match)
+				return matcher(2, g.Match)
 			}
 		}
 	case "net.cidr_contains":
 		if block, err := netip.ParsePrefix(first); err == nil {
-			s.native = blockMatcher(block)
+			return blockMatcher(block)
 		}
 	}
+	return nil
 }
 
 func blockMatcher(block netip.Prefix) native {
@@ -420,11 +418,11 @@ func matcher(arg int, match func(string) bool) native {
 
 // delimiters returns the constant delimiters of a glob.match call: none for null,
 // a dot for an empty array.
-func (f *lowerFn) delimiters(args []int32) ([]rune, bool) {
-	if len(args) != 3 || args[1] >= 0 {
+func delimiters(args []Value) ([]rune, bool) {
+	if len(args) != 3 {
 		return nil, false
 	}
-	v := &f.l.out.consts[^args[1]]
+	v := args[1]
 	if v.k == KindNull {
 		return nil, true
 	}

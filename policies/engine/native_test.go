@@ -56,6 +56,62 @@ func TestNativeBuiltinsAnswerAsOPA(t *testing.T) {
 	}
 }
 
+// specialArgs are constant first arguments of the builtins that are prepared at load.
+var specialArgs = map[string][]string{
+	"regex.match":       {`""`, `"a"`, `"^a"`, `"(?i)ABC$"`, `"[a-z]+\\d"`, `"("`, `"\\d+\\.\\d+"`, `"(a|b)*c"`, `"."`, `"\\pL"`, `5`, `null`},
+	"glob.match":        {`""`, `"*"`, `"a*"`, `"*.1.*.3"`, `"**.3"`, `"?bc"`, `"[a-c]*"`, `"{abc,X}"`, `"{a"`, `"["`, `"\\*"`, `"*é*"`, `5`},
+	"net.cidr_contains": {`"10.0.0.0/8"`, `"10.1.2.3/32"`, `"10.1.2.3"`, `"::1/128"`, `"::/0"`, `"0.0.0.0/0"`, `"::ffff:10.0.0.0/104"`, `"10.0.0.1/8"`, `"010.0.0.0/8"`, `"10.0.0.0/33"`, `"fe80::1%eth0/64"`, `""`, `5`},
+}
+
+func TestNativesPreparedForAConstantAnswerAsOPA(t *testing.T) {
+	t.Parallel()
+	delimiters := []string{`null`, `[]`, `["."]`, `[".", "/"]`, `["ab"]`, `[""]`, `["é"]`, `[1]`, `"."`, `{"."}`, `{}`}
+	for name, firsts := range specialArgs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			handled := 0
+			for _, first := range firsts {
+				for _, last := range nativeArgs {
+					lists := [][]string{{first, last}}
+					if name == "glob.match" {
+						lists = nil
+						for _, d := range delimiters {
+							lists = append(lists, []string{first, d, last})
+						}
+					}
+					for _, l := range lists {
+						handled += checkPrepared(t, name, l)
+					}
+				}
+			}
+			if handled < 10 {
+				t.Errorf("handled %d calls", handled)
+			}
+		})
+	}
+}
+
+// checkPrepared checks one call of which all arguments but the last are constant.
+func checkPrepared(t *testing.T, name string, list []string) (handled int) {
+	t.Helper()
+	c := builtinCase{name: name, m: wholeInput()}
+	var terms []ast.Value
+	var consts []Value
+	for _, s := range list {
+		terms = append(terms, ast.MustParseTerm(s).Value)
+		v, err := c.m.fromAST(terms[len(terms)-1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		consts = append(consts, v)
+	}
+	consts[len(consts)-1] = Value{}
+	if c.fn = specialise(name, consts); c.fn != nil {
+		c.check(t, terms...)
+	}
+	return c.handled
+}
+
 type builtinCase struct {
 	name    string
 	fn      native
