@@ -123,7 +123,7 @@ func (c *Cluster) format(ctx context.Context, dir string, id, brokers int, ports
 	if err := os.WriteFile(n.config, properties(home, id, brokers, ports), 0o600); err != nil {
 		return nil, fmt.Errorf("kafka data: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(home, "log4j.properties"), []byte(logging), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(home, "log4j.properties"), fmt.Appendf(nil, logging, filepath.Join(home, "server.log")), 0o600); err != nil {
 		return nil, fmt.Errorf("kafka data: %w", err)
 	}
 	args := append(n.java(c.lib), "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", clusterID, "-c", n.config)
@@ -134,11 +134,18 @@ func (c *Cluster) format(ctx context.Context, dir string, id, brokers int, ports
 	return n, nil
 }
 
-// logging keeps warnings and errors, on stdout, where an error message quotes them.
-const logging = `log4j.rootLogger=WARN, out
+// logging keeps warnings and errors, on stdout, where an error message quotes them, and in a
+// file that is left as evidence, with what the coordinator of transactions does beside.
+const logging = `log4j.rootLogger=WARN, out, file
+log4j.logger.kafka.coordinator.transaction=INFO, file
+log4j.additivity.kafka.coordinator.transaction=false
+log4j.appender.file=org.apache.log4j.FileAppender
+log4j.appender.file.File=%s
+log4j.appender.file.layout=org.apache.log4j.PatternLayout
+log4j.appender.file.layout.ConversionPattern=%%d{ISO8601} %%p %%m (%%c{1})%%n
 log4j.appender.out=org.apache.log4j.ConsoleAppender
 log4j.appender.out.layout=org.apache.log4j.PatternLayout
-log4j.appender.out.layout.ConversionPattern=%d{ABSOLUTE} %p %m (%c{1})%n
+log4j.appender.out.layout.ConversionPattern=%%d{ABSOLUTE} %%p %%m (%%c{1})%%n
 `
 
 // properties is the configuration of node id. ports are those of the brokers, then those

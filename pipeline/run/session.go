@@ -167,8 +167,20 @@ func (s *session) endFormer(ctx context.Context) error {
 		return err
 	}
 	defer cl.Close()
+	adm, id := kadm.NewClient(cl), s.transactional()
+	last, known, err := formerTxn(ctx, adm, id)
+	if err != nil {
+		return err
+	}
+	if err := s.initProducer(ctx, cl, id); err != nil || !known {
+		return err
+	}
+	return s.endHanging(ctx, adm, last)
+}
+
+// initProducer makes the coordinator end what is open under a transactional id.
+func (s *session) initProducer(ctx context.Context, cl *kgo.Client, id string) error {
 	req := kmsg.NewPtrInitProducerIDRequest()
-	id := s.transactional()
 	req.TransactionalID = &id
 	req.TransactionTimeoutMillis = int32(s.l.cfg.TransactionTimeout.Milliseconds())
 	wait := backoff{first: 5 * time.Millisecond, most: 200 * time.Millisecond}
