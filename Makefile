@@ -11,7 +11,7 @@ ARGS  ?=
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .DEFAULT_GOAL := help
-.PHONY: help build deps up test race lint fmt fuzz bench bench-smoke bench-correlate bench-policy chaos chaos-short ci clean
+.PHONY: help build deps up test test-kafka race lint fmt fuzz bench bench-smoke bench-correlate bench-policy chaos chaos-short ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ up: build ## run the whole pipeline on embedded parts with sample traffic, until
 
 test: deps ## all tests, on real parts
 	$(GO) test -tags invariants -timeout 30m ./...
+
+test-kafka: deps ## the end-to-end tests on Apache Kafka; ARGS="-run Replay", -short, ...
+	$(GO) run ./bench/kafka/with $(GO) test -tags invariants -p 1 -timeout 30m $(ARGS) ./pipeline/run ./bench/oracle ./cmd/riposte
 
 race: deps ## the tests of everything concurrent under the race detector
 	$(GO) test -race -short -timeout 30m ./pipeline ./pipeline/run/... ./sinks/... ./internal/...

@@ -30,6 +30,7 @@ type Cluster struct {
 type node struct {
 	id     int
 	port   int
+	secure map[Listener]int // ports
 	config string
 	heapMB int
 	log    *proc.Tail
@@ -44,17 +45,22 @@ func Start(ctx context.Context, dir string, n int, progress io.Writer) (*Cluster
 	if n != 1 && n != 3 {
 		return nil, fmt.Errorf("kafka: %d brokers: want 1 or 3", n)
 	}
+	return boot(ctx, dir, n, nil, progress)
+}
+
+// boot starts n brokers, with listeners for sec if it is given.
+func boot(ctx context.Context, dir string, n int, sec *Security, progress io.Writer) (*Cluster, error) {
 	lib, err := Install(ctx, progress)
 	if err != nil {
 		return nil, err
 	}
-	ports, err := proc.FreePorts(2 * n)
+	ports, err := proc.FreePorts(2*n + len(listeners))
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{lib: lib}
 	for i := range n {
-		nd, err := c.format(ctx, dir, i+1, n, ports)
+		nd, err := c.format(ctx, dir, i+1, n, sec, ports)
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +117,7 @@ func (c *Cluster) Close() error {
 func (n *node) addr() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
 
 // format writes the configuration of node id and formats its folder.
-func (c *Cluster) format(ctx context.Context, dir string, id, brokers int, ports []int) (*node, error) {
+func (c *Cluster) format(ctx context.Context, dir string, id, brokers int, sec *Security, ports []int) (*node, error) {
 	home := filepath.Join(dir, fmt.Sprintf("kafka-%d", id))
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return nil, fmt.Errorf("kafka data: %w", err)
@@ -120,13 +126,22 @@ func (c *Cluster) format(ctx context.Context, dir string, id, brokers int, ports
 	if brokers > 1 {
 		n.heapMB = 512 // three of them share a small machine
 	}
-	if err := os.WriteFile(n.config, properties(home, id, brokers, ports), 0o600); err != nil {
+	config := properties(home, id, brokers, ports)
+	args := append(n.java(c.lib), "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", clusterID, "-c", n.config)
+	if sec != nil {
+		n.secure = map[Listener]int{}
+		for i, l := range listeners {
+			n.secure[l] = ports[2*brokers+i]
+		}
+		config = sec.addTo(config, n.secure)
+		args = append(args, sec.users()...)
+	}
+	if err := os.WriteFile(n.config, config, 0o600); err != nil {
 		return nil, fmt.Errorf("kafka data: %w", err)
 	}
 	if err := os.WriteFile(filepath.Join(home, "log4j.properties"), fmt.Appendf(nil, logging, filepath.Join(home, "server.log")), 0o600); err != nil {
 		return nil, fmt.Errorf("kafka data: %w", err)
 	}
-	args := append(n.java(c.lib), "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", clusterID, "-c", n.config)
 	out, err := exec.CommandContext(ctx, "java", args...).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("format the folder of kafka %d: %w\n%s", id, err, out)

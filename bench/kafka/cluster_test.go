@@ -1,30 +1,20 @@
-package kafka
+package kafka_test
 
 import (
 	"context"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/riposte-sec/riposte/bench/kafka"
+	"github.com/riposte-sec/riposte/bench/kafka/kafkatest"
 )
 
-// needInstalled skips on a machine without the jars, so that the ordinary tests fetch
-// nothing; with CI=true a missing part is a failure.
-func needInstalled(t *testing.T) {
+func start(t *testing.T, n int) *kafka.Cluster {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts Java processes; run without -short")
-	}
-	if !Installed() && os.Getenv("CI") != "true" {
-		t.Skip("the jars of Apache Kafka are not here; go run ./bench/kafka/install fetches them")
-	}
-}
-
-func start(t *testing.T, n int) *Cluster {
-	t.Helper()
-	c, err := Start(t.Context(), t.TempDir(), n, t.Output())
+	c, err := kafka.Start(t.Context(), t.TempDir(), n, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +26,7 @@ func start(t *testing.T, n int) *Cluster {
 	return c
 }
 
-func client(t *testing.T, c *Cluster) *kgo.Client {
+func client(t *testing.T, c *kafka.Cluster) *kgo.Client {
 	t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...), kgo.MetadataMinAge(10*time.Millisecond),
 		kgo.ConsumeTopics("t"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
@@ -49,7 +39,7 @@ func client(t *testing.T, c *Cluster) *kgo.Client {
 
 // Not parallel: two clusters at once starve each other on two cores.
 func TestAcknowledgedRecordsOutliveKill9(t *testing.T) {
-	needInstalled(t)
+	kafkatest.NeedApache(t)
 	c := start(t, 1)
 	cl := client(t, c)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -83,7 +73,7 @@ func TestAcknowledgedRecordsOutliveKill9(t *testing.T) {
 }
 
 func TestThreeBrokersServeWithOneKilled(t *testing.T) {
-	needInstalled(t)
+	kafkatest.NeedApache(t)
 	c := start(t, 3)
 	cl := client(t, c)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)

@@ -1,18 +1,22 @@
 package oracle
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
-	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/riposte-sec/riposte/bench/kafka/kafkatest"
 )
 
-func produce(t *testing.T, c *kfake.Cluster, commit kgo.TransactionEndTry, records ...*kgo.Record) {
+func produce(t *testing.T, b kafkatest.Broker, commit kgo.TransactionEndTry, records ...*kgo.Record) {
 	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.TransactionalID("oracle"))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(b.Addrs...), kgo.TransactionalID(b.Prefix+"oracle"), kgo.MetadataMinAge(10*time.Millisecond), kgo.UnknownTopicRetries(200))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,24 +32,39 @@ func produce(t *testing.T, c *kfake.Cluster, commit kgo.TransactionEndTry, recor
 	}
 }
 
+func seed(t *testing.T, b kafkatest.Broker, topics ...string) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(b.Addrs...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	made, err := kadm.NewClient(cl).CreateTopics(t.Context(), 1, -1, nil, topics...)
+	if err := errors.Join(err, made.Error()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestReadSeesCommittedRecordsAlone(t *testing.T) {
 	t.Parallel()
-	c := kfake.MustCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "x.raw.suricata", "x.events", "x.rejects", "x.signals", "x.state.ingest", "foreign"))
-	t.Cleanup(c.Close)
-	raw := &kgo.Record{Topic: "x.raw.suricata", Value: []byte(`{"a":1}`), Headers: []kgo.RecordHeader{{Key: HeaderSeq, Value: []byte("7")}}}
-	event := &kgo.Record{Topic: "x.events", Key: []byte("k"), Value: []byte(`{"metadata":{"uid":"e1","log_name":"suricata","labels":["late"]},"raw_ref":{"partition":0,"offset":3},"unmapped":{"a":1}}`)}
-	reject := &kgo.Record{Topic: "x.rejects", Value: []byte("junk"), Headers: []kgo.RecordHeader{
+	b := kafkatest.Start(t)
+	x := b.Prefix + "x."
+	foreign := b.Prefix + "foreign"
+	seed(t, b, x+"raw.suricata", x+"events", x+"rejects", x+"signals", x+"state.ingest", foreign)
+	raw := &kgo.Record{Topic: x + "raw.suricata", Value: []byte(`{"a":1}`), Headers: []kgo.RecordHeader{{Key: HeaderSeq, Value: []byte("7")}}}
+	event := &kgo.Record{Topic: x + "events", Key: []byte("k"), Value: []byte(`{"metadata":{"uid":"e1","log_name":"suricata","labels":["late"]},"raw_ref":{"partition":0,"offset":3},"unmapped":{"a":1}}`)}
+	reject := &kgo.Record{Topic: x + "rejects", Value: []byte("junk"), Headers: []kgo.RecordHeader{
 		{Key: "reject-topic", Value: []byte("raw.suricata")},
 		{Key: "reject-partition", Value: []byte("0")},
 		{Key: "reject-offset", Value: []byte("4")},
 		{Key: "reject-stage", Value: []byte("ingest")},
 		{Key: "reject-reason", Value: []byte("malformed")},
 	}}
-	produce(t, c, kgo.TryAbort, event)
-	produce(t, c, kgo.TryCommit, raw, event, reject, &kgo.Record{Topic: "x.state.ingest", Value: []byte("not ours")}, &kgo.Record{Topic: "foreign", Value: []byte("not ours")})
-	produce(t, c, kgo.TryAbort, event)
+	produce(t, b, kgo.TryAbort, event)
+	produce(t, b, kgo.TryCommit, raw, event, reject, &kgo.Record{Topic: x + "state.ingest", Value: []byte("not ours")}, &kgo.Record{Topic: foreign, Value: []byte("not ours")})
+	produce(t, b, kgo.TryAbort, event)
 
-	got, err := Read(t.Context(), Topics{Brokers: c.ListenAddrs(), Prefix: "x."})
+	got, err := Read(t.Context(), Topics{Brokers: b.Addrs, Prefix: x})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,25 +5,20 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/riposte-sec/riposte/pipeline/run/broker"
 )
 
 // TestContextIsLoadedShownAndTakenBack walks through the commands as a user does.
 func TestContextIsLoadedShownAndTakenBack(t *testing.T) {
 	t.Parallel()
-	b, err := broker.Start(broker.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
 	dir := t.TempDir()
+	config := filepath.Join(dir, "riposte.yaml")
+	writeFile(t, config, ownKafka(t))
 	assets, list := filepath.Join(dir, "assets.csv"), filepath.Join(dir, "bad.txt")
 	writeFile(t, assets, "host,ip,criticality,class\ndc-01.corp.example,10.20.1.1,crown,domain_controller\nws-1.corp.example,10.20.100.1,low,workstation\n")
 	writeFile(t, list, "203.0.113.17\n203.0.113.0/28\n10.0.0.1\n")
 	f := func(args string, code exitCode, says ...string) result {
 		t.Helper()
-		got := invoke(t, append([]string{"context", "--brokers", b.Addr()}, strings.Fields(args)...)...)
+		got := invoke(t, append([]string{"context", "--config", config}, strings.Fields(args)...)...)
 		if got.code != code {
 			t.Errorf("%s: exit code %d, want %d\n%s%s", args, got.code, code, got.stdout, got.stderr)
 		}

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/riposte-sec/riposte/bench/kafka/kafkatest"
 	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/pipeline/run"
-	"github.com/riposte-sec/riposte/pipeline/run/broker"
 )
 
 // listRig is a broker, and workers that respond and serve block lists.
@@ -28,13 +28,13 @@ type listRig struct {
 func (r *listRig) worker(name string) (p *process, url string) {
 	r.t.Helper()
 	config := filepath.Join(r.t.TempDir(), name+".yaml")
-	writeFile(r.t, config, fmt.Sprintf(`kafka: {brokers: [%q]}
+	writeFile(r.t, config, fmt.Sprintf(`kafka: {brokers: [%q], prefix: %q}
 topics: {partitions: 4}
 worker: {name: %s, lanes: 1}
 http: {listen: "", edl: "127.0.0.1:0"}
 respond: {grace: 0s}
 sinks: {edl: {}}
-`, r.k.Brokers[0], name))
+`, r.k.Brokers[0], r.k.Prefix, name))
 	p = start(r.t, "run", "--config", config, "--stages", "respond")
 	return p, "http://" + p.awaitMatch(r.t, regexp.MustCompile(`msg=running .*edl=([0-9.:]+)`))[1] + "/ip"
 }
@@ -146,12 +146,8 @@ func TestBlockListIsWholeOnEveryWorkerThroughKillsAndRebalances(t *testing.T) {
 		t.Skip("runs several workers; not with -short")
 	}
 	t.Parallel()
-	b, err := broker.Start(broker.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	r := &listRig{t: t, k: run.Kafka{Brokers: []string{b.Addr()}}}
+	b := kafkatest.Start(t)
+	r := &listRig{t: t, k: run.Kafka{Brokers: b.Addrs, Prefix: b.Prefix}}
 	var lasting, short []string
 	for i := range 12 {
 		lasting = append(lasting, fmt.Sprintf("203.0.113.%d", i+1))

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/riposte-sec/riposte/bench/proc"
-	"github.com/riposte-sec/riposte/pipeline/run/broker"
 	"github.com/riposte-sec/riposte/sinks/clickhouse/embedded"
 )
 
@@ -17,21 +16,15 @@ import (
 // away: events are detected all the same, and recorded when it comes.
 func TestStartWithoutClickHouseHoldsUpNothingButRecording(t *testing.T) {
 	needClickHouse(t)
-	kafka, err := broker.Start(broker.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = kafka.Close() })
 	ports, err := proc.FreePorts(3)
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := filepath.Join(t.TempDir(), "riposte.yaml")
-	writeFile(t, config, fmt.Sprintf(`kafka: {brokers: ["%s"]}
-clickhouse: {dsn: "clickhouse://127.0.0.1:%d/riposte"}
+	writeFile(t, config, ownKafka(t)+fmt.Sprintf(`clickhouse: {dsn: "clickhouse://127.0.0.1:%d/riposte"}
 topics: {partitions: 1}
 http: {listen: "127.0.0.1:%d"}
-`, kafka.Addr(), ports[0], ports[2]))
+`, ports[0], ports[2]))
 	c := program(t, "run", "--config", config)
 	var log strings.Builder
 	c.Stderr = &log

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/riposte-sec/riposte/bench/kafka/kafkatest"
 	"github.com/riposte-sec/riposte/bench/proc"
 )
 
@@ -90,6 +91,7 @@ func expectFates(t *testing.T, got, want account) {
 
 func TestReplayAccountsForEveryLineAndIsDoneOnce(t *testing.T) {
 	needClickHouse(t)
+	kafkatest.EmbeddedOnly(t)
 	dir, want := fixture(t)
 	data := t.TempDir()
 	first := replayOnce(t, data, dir)
@@ -108,12 +110,13 @@ func TestReplayAccountsForEveryLineAndIsDoneOnce(t *testing.T) {
 	}
 }
 
-func TestReplayKilledInTheMiddleEndsWithTheSameCounts(t *testing.T) {
-	needClickHouse(t)
-	dir := t.TempDir()
-	const n = 5000
+// loginAttempts writes two files of n failed logins of okta together, over the same days, so
+// that the second begins long before the first ends. Each hundredth is there twice, and one
+// line is broken. It returns the account that they must lead to.
+func loginAttempts(t *testing.T, dir string, n int) account {
+	t.Helper()
 	at := time.Date(2020, 5, 4, 3, 2, 1, 0, time.UTC)
-	var files [2]strings.Builder // over the same days, so that the second begins long before the first ends
+	var files [2]strings.Builder
 	for i := range n {
 		b, at := &files[i/100%2], at.Add(time.Duration(i)*time.Minute)
 		if i%100 == 99 { // the last of a hundred repeats the one before
@@ -125,8 +128,17 @@ func TestReplayKilledInTheMiddleEndsWithTheSameCounts(t *testing.T) {
 	for i := range files {
 		writeFile(t, filepath.Join(dir, "okta", fmt.Sprintf("%d.jsonl", i)), files[i].String())
 	}
+	again := uint64(n / 100)
+	return account{Read: uint64(n) + 1, Live: uint64(n) - again, Duplicate: again, Rejected: 1}
+}
+
+func TestReplayKilledInTheMiddleEndsWithTheSameCounts(t *testing.T) {
+	needClickHouse(t)
+	kafkatest.EmbeddedOnly(t)
+	dir := t.TempDir()
+	want := loginAttempts(t, dir, 5000)
 	undisturbed := replayOnce(t, t.TempDir(), dir)
-	expectFates(t, undisturbed, account{Read: n + 1, Live: n - n/100, Duplicate: n / 100, Rejected: 1})
+	expectFates(t, undisturbed, want)
 	if undisturbed.Signals == 0 {
 		t.Error("no signals: the run proves little")
 	}
@@ -218,6 +230,7 @@ func (p *process) stop(t *testing.T) {
 
 func TestASecondUpOnADataDirectoryIsRefused(t *testing.T) {
 	needClickHouse(t)
+	kafkatest.EmbeddedOnly(t)
 	dir, _ := fixture(t)
 	data := t.TempDir()
 	replayOnce(t, data, dir)
@@ -288,6 +301,7 @@ func rejectsOnIt(t *testing.T, addr string) {
 // counted, and every row be there in the end.
 func TestUpStartsItsClickHouseAgain(t *testing.T) {
 	needClickHouse(t)
+	kafkatest.EmbeddedOnly(t)
 	dir, want := fixture(t)
 	data := t.TempDir()
 	p := startUp(t, "--data", data, "--replay", dir)

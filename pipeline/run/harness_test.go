@@ -14,27 +14,37 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/riposte-sec/riposte/bench/kafka/kafkatest"
 	"github.com/riposte-sec/riposte/pipeline"
-	"github.com/riposte-sec/riposte/pipeline/run/broker"
 )
 
 // rig is a broker with the topics in and out, for one test.
 type rig struct {
-	t      testing.TB
-	k      Kafka
-	broker *broker.Broker
-	cl     *kgo.Client
-	adm    *kadm.Client
+	t    testing.TB
+	k    Kafka
+	fake *kfake.Cluster // nil on a real Kafka
+	cl   *kgo.Client
+	adm  *kadm.Client
 }
 
+// newRig is on the broker that the environment names.
 func newRig(tb testing.TB, partitions int32) *rig {
 	tb.Helper()
-	b, err := broker.Start(broker.Config{})
-	if err != nil {
-		tb.Fatal(err)
+	return rigOn(tb, kafkatest.Start(tb), partitions)
+}
+
+// newFaultRig is on a broker that faults can be injected into.
+func newFaultRig(tb testing.TB, partitions int32) *rig {
+	tb.Helper()
+	return rigOn(tb, kafkatest.StartFake(tb), partitions)
+}
+
+func rigOn(tb testing.TB, b kafkatest.Broker, partitions int32, secure ...func(*Kafka)) *rig {
+	tb.Helper()
+	r := &rig{t: tb, fake: b.Cluster, k: Kafka{Brokers: b.Addrs, Prefix: b.Prefix}}
+	for _, s := range secure {
+		s(&r.k)
 	}
-	tb.Cleanup(func() { b.Close() })
-	r := &rig{t: tb, broker: b, k: Kafka{Brokers: []string{b.Addr()}, Prefix: "t."}}
 	specs := []TopicSpec{
 		{Name: "in", Partitions: partitions},
 		{Name: "out", Partitions: partitions},
@@ -43,15 +53,18 @@ func newRig(tb testing.TB, partitions int32) *rig {
 	if err := EnsureTopics(tb.Context(), r.k, specs...); err != nil {
 		tb.Fatal(err)
 	}
-	if r.cl, err = r.k.client(kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil))); err != nil {
+	cl, err := r.k.client(kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
+	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(r.cl.Close)
+	tb.Cleanup(cl.Close)
+	r.cl = cl
 	r.adm = kadm.NewClient(r.cl)
 	return r
 }
 
-func (r *rig) cluster() *kfake.Cluster { return r.broker.Cluster() }
+// cluster is where faults are injected, of a rig that newFaultRig made.
+func (r *rig) cluster() *kfake.Cluster { return r.fake }
 
 // produce writes records "key value" to the topic in.
 func (r *rig) produce(lines ...string) {

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/riposte-sec/riposte/bench/kafka/kafkatest"
 	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/pipeline/run/broker"
 )
@@ -59,6 +60,7 @@ func TestMistakesInTheConfigurationAreNamed(t *testing.T) {
 
 func TestLanesWorkOverSASL(t *testing.T) {
 	t.Parallel()
+	kafkatest.EmbeddedOnly(t)
 	for _, mechanism := range []string{SASLPlain, SASLScramSHA256, SASLScramSHA512} {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()

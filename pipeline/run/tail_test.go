@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/riposte-sec/riposte/bench/kafka/kafkatest"
 	"github.com/riposte-sec/riposte/pipeline/run/broker"
 )
 
@@ -15,6 +16,7 @@ import (
 // restore must not wait for the last offset, which no reader of committed records sees.
 func TestReadEndsBehindATransactionThatACrashLeftOpen(t *testing.T) {
 	t.Parallel()
+	kafkatest.EmbeddedOnly(t)
 	live := t.TempDir()
 	b, err := broker.Start(broker.Config{Dir: live})
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/riposte-sec/riposte/bench/kafka/kafkatest"
 	"github.com/riposte-sec/riposte/pipeline/run/broker"
 )
 
@@ -57,12 +58,12 @@ func (a *authority) issue(name string, parent *x509.Certificate, signer *ecdsa.P
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	private, err := x509.MarshalECPrivateKey(key)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	for file, block := range map[string]*pem.Block{
-		name + ".pem": {Type: "CERTIFICATE", Bytes: der}, name + ".key": {Type: "EC PRIVATE KEY", Bytes: private},
+		name + ".pem": {Type: "CERTIFICATE", Bytes: der}, name + ".key": {Type: "PRIVATE KEY", Bytes: private},
 	} {
 		if err := os.WriteFile(a.path(file), pem.EncodeToMemory(block), 0o600); err != nil {
 			a.t.Fatal(err)
@@ -79,6 +80,7 @@ func (a *authority) path(file string) string { return filepath.Join(a.dir, file)
 
 func TestBrokersAreReachedOverTLSWithAndWithoutAClientCertificate(t *testing.T) {
 	t.Parallel()
+	kafkatest.EmbeddedOnly(t)
 	a, stranger := newAuthority(t), newAuthority(t)
 	a.issue("server", a.cert, a.key)
 	a.issue("client", a.cert, a.key)

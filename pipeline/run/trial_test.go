@@ -95,7 +95,7 @@ func TestChildThatDiesOfARecord(t *testing.T) {
 func (r *rig) child() *exec.Cmd {
 	r.t.Helper()
 	cmd := exec.CommandContext(r.t.Context(), os.Args[0], "-test.run=^TestChildThatDiesOfARecord$", "-test.timeout=2m")
-	cmd.Env = append(os.Environ(), childBroker+"="+r.broker.Addr(), childPrefix+"="+r.k.Prefix)
+	cmd.Env = append(os.Environ(), childBroker+"="+r.k.Brokers[0], childPrefix+"="+r.k.Prefix)
 	if os.Getenv("RUN_LOG") != "" {
 		cmd.Stderr = os.Stderr
 	}

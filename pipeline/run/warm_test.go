@@ -61,9 +61,8 @@ func (w *warmTally) Warmed(context.Context) error {
 
 // warmed runs a first life without a warm-up and a second one with it, over records that
 // lie partly before since.
-func warmed(t *testing.T, harm func(r *rig, c *LaneConfig)) (*rig, *warmLog, *prometheus.Registry) {
+func warmed(t *testing.T, r *rig, harm func(c *LaneConfig)) (*warmLog, *prometheus.Registry) {
 	t.Helper()
-	r := newRig(t, 3)
 	first := r.start(r.config("w1"))
 	r.produce(lines(0, 100, 20)...)
 	r.drained(first)
@@ -80,13 +79,13 @@ func warmed(t *testing.T, harm func(r *rig, c *LaneConfig)) (*rig, *warmLog, *pr
 	c.New = func(_ string, part int32) (pipeline.Stage, error) {
 		return &warmTally{tallyStage: newTally(), since: since, log: log, part: part}, nil
 	}
-	harm(r, &c)
+	harm(&c)
 	r.produce(lines(200, 300, 20)...)
 	second := r.start(c)
 	r.drained(second)
 	second.stop(t)
 	equal(t, flat(r.read("out")), wantOut(lines(0, 300, 20)))
-	return r, log, reg
+	return log, reg
 }
 
 // old returns the values of partition n that were appended before the second life, from the
@@ -121,7 +120,8 @@ func warmups(t *testing.T, reg *prometheus.Registry, result string) float64 {
 
 func TestColdStageIsWarmedWithTheInputBeforeItsOffsetOnce(t *testing.T) {
 	t.Parallel()
-	r, log, m := warmed(t, func(*rig, *LaneConfig) {})
+	r := newRig(t, 3)
+	log, m := warmed(t, r, func(*LaneConfig) {})
 	for n := range 3 {
 		if got := log.values[int32(n)]; len(got) != 1 || !slices.Equal(got[0], r.old(n)) {
 			t.Errorf("partition %d was warmed with %v, want once %v", n, got, r.old(n))
@@ -148,8 +148,9 @@ func TestColdStageIsWarmedWithTheInputBeforeItsOffsetOnce(t *testing.T) {
 
 func TestWarmUpIsDoneAgainIfItsTransactionFails(t *testing.T) {
 	t.Parallel()
+	r := newFaultRig(t, 3)
 	var h *kfake.FaultHandle
-	_, log, _ := warmed(t, func(r *rig, _ *LaneConfig) {
+	log, _ := warmed(t, r, func(*LaneConfig) {
 		h = r.cluster().Fault(kfake.Fault{
 			Keys: []kmsg.Key{kmsg.Produce}, Topic: r.k.Topic(StateTopic("toy", "in")), Partitions: []int32{0},
 			Err: kerr.InvalidRecord, Count: 1,
@@ -165,7 +166,8 @@ func TestWarmUpIsDoneAgainIfItsTransactionFails(t *testing.T) {
 
 func TestLogThatDoesNotReachBackIsSaid(t *testing.T) {
 	t.Parallel()
-	_, log, m := warmed(t, func(r *rig, _ *LaneConfig) {
+	r := newRig(t, 3)
+	log, m := warmed(t, r, func(*LaneConfig) {
 		var to kadm.Offsets
 		for n, recs := range r.records("in") {
 			to.AddOffset(r.k.Topic("in"), int32(n), recs[len(recs)-1].Offset, -1)
@@ -186,7 +188,7 @@ func TestLogThatDoesNotReachBackIsSaid(t *testing.T) {
 
 func TestStageThatCannotBeWarmedIsServedCold(t *testing.T) {
 	t.Parallel()
-	_, log, m := warmed(t, func(_ *rig, c *LaneConfig) {
+	log, m := warmed(t, newRig(t, 3), func(c *LaneConfig) {
 		factory := c.New
 		c.New = func(topic string, part int32) (pipeline.Stage, error) {
 			st, err := factory(topic, part)

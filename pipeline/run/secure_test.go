@@ -1,0 +1,97 @@
+package run
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/riposte-sec/riposte/bench/kafka"
+	"github.com/riposte-sec/riposte/bench/kafka/kafkatest"
+)
+
+// secureKafka starts an Apache Kafka with certificates of a.
+func secureKafka(t *testing.T, a *authority) *kafka.Cluster {
+	t.Helper()
+	a.issue("server", a.cert, a.key)
+	var both []byte
+	for _, file := range []string{"server.key", "server.pem"} {
+		text, err := os.ReadFile(a.path(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		both = append(both, text...)
+	}
+	if err := os.WriteFile(a.path("both.pem"), both, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := kafka.StartSecure(t.Context(), t.TempDir(), kafka.Security{
+		KeyFile: a.path("both.pem"), AuthorityFile: a.path("ca.pem"), User: "riposte", Password: "secret",
+	}, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// Every way of coming to a real broker: a lane works over it, and who is not who they say
+// is told so.
+func TestApacheKafkaIsReachedInEveryWayAndRefusesTheWrong(t *testing.T) {
+	kafkatest.NeedApache(t)
+	a, stranger := newAuthority(t), newAuthority(t)
+	c := secureKafka(t, a)
+	a.issue("client", a.cert, a.key)
+	stranger.issue("client", stranger.cert, stranger.key)
+	trusting := TLS{Enabled: true, CA: a.path("ca.pem")}
+	mutual := TLS{Enabled: true, CA: a.path("ca.pem"), Cert: a.path("client.pem"), Key: a.path("client.key")}
+	foreign := TLS{Enabled: true, CA: a.path("ca.pem"), Cert: stranger.path("client.pem"), Key: stranger.path("client.key")}
+	misled := TLS{Enabled: true, CA: stranger.path("ca.pem")}
+	login := func(mechanism string, password Secret) SASL {
+		return SASL{Mechanism: mechanism, User: "riposte", Password: password}
+	}
+
+	works := func(l kafka.Listener, tls TLS, sasl SASL) {
+		t.Helper()
+		name := string(l) + "." + sasl.Mechanism + "."
+		r := rigOn(t, kafkatest.Broker{Addrs: []string{c.Addr(l)}, Prefix: name}, 1, func(k *Kafka) { k.TLS, k.SASL = tls, sasl })
+		r.produce(lines(0, 20, 3)...)
+		run := r.start(r.config("w1"))
+		r.drained(run)
+		run.stop(t)
+		if got := flat(r.read("out")); !slices.Equal(got, wantOut(lines(0, 20, 3))) {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+	works(kafka.TLS, trusting, SASL{})
+	works(kafka.MutualTLS, mutual, SASL{})
+	works(kafka.SASL, TLS{}, login(SASLScramSHA512, "secret"))
+	for _, mechanism := range []string{SASLPlain, SASLScramSHA256, SASLScramSHA512} {
+		works(kafka.SASLOnTLS, trusting, login(mechanism, "secret"))
+	}
+
+	refused := func(l kafka.Listener, tls TLS, sasl SASL, says string) {
+		t.Helper()
+		k := Kafka{Brokers: []string{c.Addr(l)}, TLS: tls, SASL: sasl}
+		began := time.Now()
+		err := EnsureTopics(timeout(t, 20*time.Second), k, TopicSpec{Name: "in", Partitions: 1})
+		t.Logf("%v %s %+v %s: %v", time.Since(began), l, tls, sasl.Mechanism, err)
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s, %+v, %s: got %v, want it refused with %q", l, tls, sasl.Mechanism, err, says)
+		}
+	}
+	refused(kafka.TLS, misled, SASL{}, "certificate")
+	refused(kafka.TLS, TLS{}, SASL{}, "TLS")
+	refused(kafka.MutualTLS, trusting, SASL{}, "certificate")
+	refused(kafka.MutualTLS, foreign, SASL{}, "certificate")
+	refused(kafka.SASL, trusting, login(SASLPlain, "secret"), "TLS")
+	refused(kafka.SASLOnTLS, trusting, SASL{}, "SASL")
+	for _, mechanism := range []string{SASLPlain, SASLScramSHA256, SASLScramSHA512} {
+		refused(kafka.SASLOnTLS, trusting, login(mechanism, "wrong"), "uthentication")
+	}
+}
