@@ -56,6 +56,10 @@ func (s *session) restoreAll(ctx context.Context, offsets map[string]map[int32]k
 	for topic, partitions := range offsets {
 		for n, o := range partitions {
 			id := tp{topic, n}
+			if have := s.partitions[s.l.cfg.Kafka.Name(topic)]; n >= have {
+				return nil, pipeline.AsStop(reasonPartitions, fmt.Errorf("topic %s: %w: a partition was added to the %d that it had: "+
+					"keys would change partition and lose their state; move to topics with another prefix", topic, ErrPartitions, have))
+			}
 			p, err := s.newPart(id)
 			if err != nil {
 				return nil, err

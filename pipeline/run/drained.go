@@ -18,8 +18,10 @@ type Input struct {
 }
 
 // Lag returns how many partitions of the inputs hold committed records that their group
-// has not committed yet; while a transaction is open on any of an input's, it counts one. Zero means that the groups are at the end.
-// A difference of offsets would not tell: the markers of transactions are offsets too.
+// has not committed yet; while a transaction is open on any of an input's, it counts one.
+// Zero means that the groups are at the end. A difference of offsets would not tell: the
+// markers of transactions are offsets too. A group whose coordinator is being elected, as
+// that of the first group of a cluster is, is waited for until ctx is done.
 func Lag(ctx context.Context, k Kafka, inputs ...Input) (int, error) {
 	adm, err := k.admin()
 	if err != nil {
@@ -44,8 +46,8 @@ func lagOf(ctx context.Context, k Kafka, adm *kadm.Client, in Input) (int, error
 	for i, t := range in.Topics {
 		topics[i] = k.Topic(t)
 	}
-	committed, err := adm.FetchOffsets(ctx, in.Group)
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // a group that never was has committed nothing
+	committed, err := committedOf(ctx, adm, in.Group)
+	if err != nil {
 		return 0, err
 	}
 	ends, err := adm.ListEndOffsets(ctx, topics...)
@@ -69,6 +71,20 @@ func lagOf(ctx context.Context, k Kafka, adm *kadm.Client, in Input) (int, error
 	}
 	data, err := readSpans(ctx, k, spans, func(tp, *kgo.Record) error { return errData })
 	return len(data), err
+}
+
+// committedOf returns what a group has committed: nothing, if it never was.
+func committedOf(ctx context.Context, adm *kadm.Client, group string) (kadm.OffsetResponses, error) {
+	wait := backoff{first: 20 * time.Millisecond, most: 500 * time.Millisecond}
+	for {
+		committed, err := adm.FetchOffsets(ctx, group)
+		switch {
+		case err == nil || errors.Is(err, kerr.GroupIDNotFound):
+			return committed, nil
+		case !kerr.IsRetriable(err) || !wait.sleep(ctx):
+			return nil, err
+		}
+	}
 }
 
 // Drained waits until every group is at the end of its input and busy, if it is given,

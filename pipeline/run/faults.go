@@ -13,11 +13,12 @@ import (
 
 // Reasons of faults of Kafka.
 const (
-	reasonFenced    = "fenced"    // another process has our identity
-	reasonDataLoss  = "data_loss" // records were deleted before they were read
-	reasonRecreated = "recreated" // a topic was deleted and made again
-	reasonDenied    = "denied"    // the cluster does not allow it
-	reasonKafka     = "kafka"     // anything that a new session may cure
+	reasonFenced     = "fenced"     // another process has our identity
+	reasonDataLoss   = "data_loss"  // records were deleted before they were read
+	reasonRecreated  = "recreated"  // a topic was deleted and made again
+	reasonPartitions = "partitions" // a topic has other partitions than it had
+	reasonDenied     = "denied"     // the cluster does not allow it
+	reasonKafka      = "kafka"      // anything that a new session may cure
 )
 
 // classify marks an error of the Kafka client. What a new session can cure is Retry: it

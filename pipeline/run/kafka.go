@@ -139,6 +139,9 @@ func (k Kafka) options() ([]kgo.Opt, error) {
 		// A produce that is answered CONCURRENT_TRANSACTIONS is retried after a metadata update,
 		// and that waits this long: with the default of 5 s a lane stalls and is fenced.
 		kgo.MetadataMinAge(10 * time.Millisecond),
+		// A broker may not know a topic yet that another one has just made. The client looks
+		// again so often, 10 ms apart: 2 s at least, what it has with its own defaults.
+		kgo.UnknownTopicRetries(200),
 	}
 	if k.Dial != nil {
 		opts = append(opts, kgo.Dialer(k.Dial))

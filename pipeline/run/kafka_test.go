@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/riposte-sec/riposte/bench/kafka/kafkatest"
 	"github.com/riposte-sec/riposte/pipeline"
@@ -98,10 +100,35 @@ func TestChangedPartitionCountIsRefused(t *testing.T) {
 	if _, err := r.adm.CreatePartitions(t.Context(), 1, r.k.Topic("in")); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, func() string {
+		if n, err := Partitions(t.Context(), r.k, "in"); err != nil || n["in"] != 3 {
+			return fmt.Sprintf("the topic has %v, %v", n, err)
+		}
+		return ""
+	})
 	l := r.prepare(r.config("w1"))
 	l.launch()
 	if err := l.wait(t); !errors.Is(err, ErrPartitions) {
 		t.Errorf("got %v, want the lane to refuse it", err)
+	}
+}
+
+// A lane that runs hears of a new partition when the group gives it to the lane.
+func TestPartitionThatIsAddedToARunningLaneStopsIt(t *testing.T) {
+	t.Parallel()
+	r := newFaultRig(t, 2)
+	l := r.start(r.config("w1"))
+	r.produce(lines(0, 20, 5)...)
+	r.drained(l)
+	if _, err := r.adm.CreatePartitions(t.Context(), 1, r.k.Topic("in")); err != nil {
+		t.Fatal(err)
+	}
+	// The client looks at the partitions again when one seems to have moved, or after minutes.
+	r.cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: r.k.Topic("in"), Err: kerr.NotLeaderForPartition, Count: 1})
+	r.produce("a next", "b next", "c next") // ends the fetch that waits
+	err := l.wait(t)
+	if fault, reason := pipeline.FaultOf(err); fault != pipeline.FaultStop || reason != reasonPartitions || !errors.Is(err, ErrPartitions) {
+		t.Errorf("got %v, want the lane stopped with ErrPartitions", err)
 	}
 }
 
@@ -169,5 +196,68 @@ func TestFeederAcknowledgesWhatItSent(t *testing.T) {
 	}
 	if err := f.Flush(t.Context()); err == nil {
 		t.Error("a topic that does not exist takes records")
+	}
+}
+
+// The first group of a cluster has no coordinator for a moment.
+func TestLagWaitsForTheCoordinator(t *testing.T) {
+	t.Parallel()
+	r := newFaultRig(t, 1)
+	r.produce("a v1")
+	h := r.cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: 3})
+	lag, err := Lag(t.Context(), r.k, Input{Group: Group(r.k, "nobody"), Topics: []string{"in"}})
+	if err != nil || lag != 1 {
+		t.Errorf("got %d, %v; want 1", lag, err)
+	}
+	if h.Hits() == 0 {
+		t.Error("the fault was not met")
+	}
+}
+
+// Kafka answers CreateTopics before each of its brokers knows the topic: who makes it waits
+// until it is known, and so does who finds it made by another.
+func TestTopicsAreThereWhenTheyAreEnsured(t *testing.T) {
+	t.Parallel()
+	r := newFaultRig(t, 1)
+	f := func(name, made string) {
+		t.Helper()
+		if made != "" {
+			if _, err := r.adm.CreateTopic(t.Context(), 2, 1, nil, r.k.Topic(made)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h := r.cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: r.k.Topic("late" + name), Err: kerr.UnknownTopicOrPartition, Count: 5})
+		if err := EnsureTopics(t.Context(), r.k, TopicSpec{Name: "late" + name, Partitions: 2}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if h.Hits() != 5 {
+			t.Errorf("%s: the fault was met %d times, want 5", name, h.Hits())
+		}
+	}
+	f("own", "")
+	f("other", "lateother")
+}
+
+// Kafka answers CreateTopics before each of its brokers knows the topic.
+func TestTopicThatWasJustMadeTakesRecords(t *testing.T) {
+	t.Parallel()
+	r := newFaultRig(t, 1)
+	if err := EnsureTopics(t.Context(), r.k, TopicSpec{Name: "new", Partitions: 1}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := NewFeeder(r.k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h := r.cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: r.k.Topic("new"), Err: kerr.UnknownTopicOrPartition, Count: 20})
+	if err := f.Send(t.Context(), pipeline.Message{Topic: "new", Value: []byte("v")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Flush(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if h.Hits() != 20 {
+		t.Errorf("the fault was met %d times, want 20", h.Hits())
 	}
 }

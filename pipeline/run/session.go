@@ -153,7 +153,7 @@ func (s *session) ensureState(ctx context.Context) error {
 	}
 	err = EnsureTopics(ctx, c.Kafka, specs...)
 	if errors.Is(err, ErrPartitions) {
-		return pipeline.AsStop("partitions", err)
+		return pipeline.AsStop(reasonPartitions, err)
 	}
 	return err
 }

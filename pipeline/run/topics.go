@@ -41,9 +41,10 @@ func StateSpec(stage string, input TopicSpec) TopicSpec {
 	return TopicSpec{Name: StateTopic(stage, input.Name), Partitions: input.Partitions}
 }
 
-// EnsureTopics creates the topics that do not exist. It may be called by many processes at
-// once and again at any time. The error matches ErrPartitions if a topic exists with
-// another number of partitions; nothing is created then.
+// EnsureTopics creates the topics that do not exist and waits until the cluster knows them.
+// It may be called by many processes at once and again at any time. The error matches
+// ErrPartitions if a topic exists with another number of partitions; nothing is created
+// then.
 func EnsureTopics(ctx context.Context, k Kafka, specs ...TopicSpec) error {
 	adm, err := k.admin()
 	if err != nil {
@@ -76,28 +77,52 @@ func ensureTopics(ctx context.Context, k Kafka, adm *kadm.Client, specs []TopicS
 		return err
 	}
 	for _, s := range missing {
-		if err := createTopic(ctx, k, adm, s); err != nil {
-			return err
+		_, err := adm.CreateTopic(ctx, s.Partitions, -1, s.configs(), k.Topic(s.Name))
+		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) { // somebody was faster
+			return fmt.Errorf("create topic %s: %w", k.Topic(s.Name), err)
 		}
 	}
-	return nil
+	return awaitTopics(ctx, k, adm, missing)
 }
 
-func createTopic(ctx context.Context, k Kafka, adm *kadm.Client, s TopicSpec) error {
-	name := k.Topic(s.Name)
-	_, err := adm.CreateTopic(ctx, s.Partitions, -1, s.configs(), name)
-	if err == nil {
+// topicPatience is how long a cluster may take to know a topic that it made.
+const topicPatience = 10 * time.Second
+
+// awaitTopics waits until the cluster knows topics that it has just made, which its answer
+// to CreateTopics does not say, and checks that they are what we want.
+func awaitTopics(ctx context.Context, k Kafka, adm *kadm.Client, made []TopicSpec) error {
+	if len(made) == 0 {
 		return nil
 	}
-	if !errors.Is(err, kerr.TopicAlreadyExists) {
-		return fmt.Errorf("create topic %s: %w", name, err)
+	ctx, cancel := context.WithTimeoutCause(ctx, topicPatience, fmt.Errorf("the cluster does not know it %v after it was made", topicPatience))
+	defer cancel()
+	names := make([]string, len(made))
+	for i, s := range made {
+		names[i] = k.Topic(s.Name)
 	}
-	// Somebody was faster: what they made must be what we want.
-	there, err := adm.ListTopics(ctx, name)
-	if err != nil {
-		return fmt.Errorf("list topic %s: %w", name, err)
+	wait := backoff{first: 5 * time.Millisecond, most: 200 * time.Millisecond}
+	for {
+		there, err := adm.ListTopics(ctx, names...)
+		if err != nil {
+			return fmt.Errorf("list topics: %w", err)
+		}
+		var errs []error
+		var unknown string
+		for _, s := range made {
+			detail := there[k.Topic(s.Name)]
+			if errors.Is(detail.Err, kerr.UnknownTopicOrPartition) {
+				unknown = k.Topic(s.Name)
+				continue
+			}
+			errs = append(errs, checkPartitions(k, detail, s))
+		}
+		if err := errors.Join(errs...); err != nil || unknown == "" {
+			return err
+		}
+		if !wait.sleep(ctx) {
+			return fmt.Errorf("topic %s: %w", unknown, context.Cause(ctx))
+		}
 	}
-	return checkPartitions(k, there[name], s)
 }
 
 func checkPartitions(k Kafka, have kadm.TopicDetail, want TopicSpec) error {
