@@ -94,7 +94,9 @@ func (h *Hunter) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	own, cut := context.WithCancel(context.WithoutCancel(ctx))
 	gts, err := kgo.NewGroupTransactSession(append(opts,
+		kgo.WithContext(own),
 		kgo.ConsumerGroup(Group(c.Kafka, c.Name)),
 		kgo.InstanceID(c.Worker+"."+c.Name),
 		kgo.TransactionalID(fmt.Sprintf("%s%s/%s", c.Kafka.Prefix, c.Name, c.Worker)),
@@ -109,9 +111,10 @@ func (h *Hunter) session(ctx context.Context) error {
 		kgo.ProducerBatchMaxBytes(MaxRecordBytes),
 		kgo.WithLogger(kafkaLog{h.log}))...)
 	if err != nil {
+		cut()
 		return fmt.Errorf("kafka client: %w", err)
 	}
-	defer gts.Close()
+	defer closeMember(gts.Close, cut)
 	for {
 		fetches := gts.PollRecords(ctx, c.MaxRecords)
 		if err := errors.Join(ctx.Err(), fetches.Err()); err != nil {

@@ -172,6 +172,19 @@ func (k Kafka) client(extra ...kgo.Opt) (*kgo.Client, error) {
 	return cl, nil
 }
 
+// leavePatience is how long a client that is closed may take to let go of its group.
+const leavePatience = 2 * time.Second
+
+// closeMember closes the client of a member of a group. One that joins at the moment would
+// wait until all others came, or their sessions are over: cut, which ends the client's
+// context, keeps that short. A cluster that misses the member's last word finds out by its
+// session, as after a crash.
+func closeMember(shut func(), cut context.CancelFunc) {
+	defer time.AfterFunc(leavePatience, cut).Stop()
+	shut()
+	cut()
+}
+
 // admin makes a client for administration. The caller closes it.
 func (k Kafka) admin() (*kadm.Client, error) {
 	cl, err := k.client()

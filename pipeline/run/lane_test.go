@@ -113,3 +113,33 @@ func TestRestartedWorkerDoesNotWaitForItsOwnTransaction(t *testing.T) {
 	}
 	equal(t, flat(r.read("out")), wantOut(lines(0, 200, 5)))
 }
+
+// A lane that joins its group waits for a member that is gone until its session is over.
+// Whoever ends the lane does not.
+func TestLaneThatJoinsItsGroupEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 4)
+	c := func(worker string) LaneConfig {
+		c := r.config(worker)
+		c.SessionTimeout, c.TransactionTimeout = 20*time.Second, 10*time.Second
+		return c
+	}
+	one, gone := r.start(c("one")), r.start(c("gone"))
+	r.produce(lines(0, 100, 20)...)
+	eventually(t, func() string {
+		if one.Serves() != 2 || gone.Serves() != 2 {
+			return "the lanes do not share"
+		}
+		return ""
+	})
+	gone.stop(t)                             // and stays a member, for a restart
+	third := r.start(c("third"))             // makes the group join anew
+	sleep(t.Context(), 500*time.Millisecond) // the coordinator has asked both to join
+	for _, l := range []*running{third, one} {
+		start := time.Now()
+		l.stop(t)
+		if took := time.Since(start); took > 6*time.Second {
+			t.Errorf("the end took %v", took)
+		}
+	}
+}

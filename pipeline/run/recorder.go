@@ -160,12 +160,14 @@ func (r *Recorder) session(ctx context.Context) error {
 		b.cancel = cancel
 		go b.run(ctx)
 	}
-	cl, err := rc.client()
+	own, cut := context.WithCancel(context.WithoutCancel(ctx))
+	cl, err := rc.client(own)
 	if err != nil {
+		cut()
 		return err
 	}
 	rc.cl, rc.adm = cl, kadm.NewClient(cl)
-	defer cl.Close()
+	defer closeMember(cl.Close, cut)
 	polled := rc.poll(ctx)
 	// The blocks at hand are finished, those not planned are left for the next time.
 	rc.stopAll()
@@ -205,13 +207,14 @@ type recording struct {
 	launch func(*blocks) // starts the goroutine of a partition
 }
 
-func (rc *recording) client() (*kgo.Client, error) {
+func (rc *recording) client(own context.Context) (*kgo.Client, error) {
 	c := &rc.r.cfg
 	topics := make([]string, len(c.Topics))
 	for i, t := range c.Topics {
 		topics[i] = c.Kafka.Topic(t)
 	}
 	return c.Kafka.client(
+		kgo.WithContext(own),
 		kgo.ConsumerGroup(Group(c.Kafka, c.Name)),
 		kgo.InstanceID(fmt.Sprintf("%s.%s.%d", c.Worker, c.Name, c.Lane)),
 		kgo.ConsumeTopics(topics...),

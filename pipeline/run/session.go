@@ -26,6 +26,7 @@ import (
 type session struct {
 	l   *Lane
 	gts *kgo.GroupTransactSession
+	cut context.CancelFunc // of the client's own context
 	adm *kadm.Client
 	// ready is closed when gts and adm are set. The group's goroutine starts before the
 	// client is handed to us: it may be assigned partitions while newSession still runs.
@@ -66,9 +67,12 @@ func newSession(ctx context.Context, l *Lane) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.gts, err = kgo.NewGroupTransactSession(opts...); err != nil {
+	own, cut := context.WithCancel(context.WithoutCancel(ctx))
+	if s.gts, err = kgo.NewGroupTransactSession(append(opts, kgo.WithContext(own))...); err != nil {
+		cut()
 		return nil, fmt.Errorf("kafka client: %w", err)
 	}
+	s.cut = cut
 	s.adm = kadm.NewClient(s.gts.Client())
 	close(s.ready)
 	return s, nil
@@ -255,7 +259,7 @@ func (s *session) close(work context.Context) error {
 	}
 	s.mu.Unlock()
 	s.l.setServes(0)
-	s.gts.Close()
+	closeMember(s.gts.Close, s.cut)
 	if !s.l.cfg.Leave {
 		return nil
 	}
