@@ -183,3 +183,23 @@ func TestInMovesToAnotherDatabase(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// FuzzQuery reads any text as a named query.
+func FuzzQuery(f *testing.F) {
+	queries, err := Queries()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, q := range queries {
+		f.Add("-- title: " + q.Title + "\n-- unit: s\n-- empty: none\n-- columns: a UInt8, b Map(String, String)\n-- params: x Array(String)=[], y Date\n" + q.SQL)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		q, err := parseQuery("q", text)
+		if err != nil {
+			return
+		}
+		if q.SQL == "" || q.Title == "" || len(q.Columns) == 0 {
+			t.Errorf("%q is taken as %+v", text, q)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -246,6 +247,43 @@ func FuzzApply(f *testing.F) {
 			if strings.Count(body, "\n") != 1 || !strings.HasSuffix(body, "\n") || len(body) < 2 {
 				t.Errorf("%s %q: list %q, want one line", name, value, body)
 			}
+		}
+	})
+}
+
+// FuzzServe lets anybody ask for anything: only a list that exists is answered, only to
+// who has the token, and only with what is on it.
+func FuzzServe(f *testing.F) {
+	f.Add("GET", "/edl/ip.txt", "Bearer let-me-in", `"x", W/"y"`)
+	f.Add("HEAD", "/domain", "Basic Znc6bGV0LW1lLWlu", "*")
+	f.Add("POST", "//ip", "Basic !", "")
+	f.Fuzz(func(t *testing.T, method, path, authorization, match string) {
+		s, _ := newSink(t, func(c *edl.Config) { c.Token = config.SecretOf("let-me-in") })
+		restored(t, s, "0")
+		if _, err := s.Apply(t.Context(), act("ip.block", "ip", "203.0.113.7")); err != nil {
+			t.Fatal(err)
+		}
+		r := &http.Request{Method: method, URL: &url.URL{Path: path}, Header: http.Header{"Authorization": {authorization}, "If-None-Match": {match}}}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		switch body := w.Body.String(); w.Code {
+		case http.StatusOK:
+			if !strings.Contains(authorization, "let-me-in") && !strings.HasPrefix(strings.ToLower(authorization), "basic ") {
+				t.Errorf("%q got the list", authorization)
+			}
+			if body != "" && body != "203.0.113.7\n" {
+				t.Errorf("list %q", body)
+			}
+		case http.StatusNotModified:
+			if body != "" {
+				t.Errorf("304 with %q", body)
+			}
+		case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUnauthorized:
+			if strings.Contains(body, "203.0.113.7") {
+				t.Errorf("%d with the list", w.Code)
+			}
+		default:
+			t.Errorf("answer %d", w.Code)
 		}
 	})
 }

@@ -110,7 +110,7 @@ func decodeHeld(value []byte) (h held, err error) {
 
 // listable reports whether a line is one that a list of ours may have, in its one form.
 func (s *Sink) listable(list, line string) (err error) {
-	canonical := ""
+	var canonical string
 	switch list {
 	case "ip":
 		canonical, err = s.address(line)

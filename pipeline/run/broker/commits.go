@@ -187,6 +187,11 @@ func (c *commits) mend() error {
 	if json.Unmarshal(text, &n) != nil {
 		return c.note.Truncate(0) // none, or one that was not whole yet: the commit had not begun
 	}
+	for name, length := range n.Lengths {
+		if length < 0 {
+			return fmt.Errorf("%s: %s has the length %d: the disk is damaged", noteName, name, length)
+		}
+	}
 	now, err := c.lengths()
 	if err != nil {
 		return err
