@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -103,7 +105,7 @@ func checkParts(ctx context.Context, cfg Config) []finding {
 	}
 	out = append(out, verdict("policies", says, exitConfig, err))
 	connectors, err := makeConnectors(pipelineParts{cfg: cfg, stages: []string{assembly.StageRespond}, log: discardLogger()})
-	return append(out, verdict("sinks", fmt.Sprintf("%d connectors", len(connectors)), exitConfig, err))
+	return append(out, verdict("sinks", fmt.Sprintf("%d: %v", len(connectors), slices.Sorted(maps.Keys(connectors))), exitConfig, err))
 }
 
 func checkKafka(ctx context.Context, cfg Config) finding {

@@ -41,6 +41,8 @@ func TestExitCodeTellsWhatWentWrong(t *testing.T) {
 		{"rate", []string{"up", "--rate", "0"}, exitUsage, "want more than 0"},
 		{"unknown stage", []string{"run", "--stages", "digest"}, exitUsage, `no stage "digest"`},
 		{"unknown report", []string{"report", "mtt"}, exitUsage, `no report "mtt"`},
+		{"timeline of nothing", []string{"report", "timeline"}, exitUsage, "needs --incident"},
+		{"seen without a value", []string{"report", "seen"}, exitUsage, "needs --value"},
 		{"bad time", []string{"report", "--from", "yesterday"}, exitUsage, "--from"},
 		{"unknown source", []string{"feed", lines, "--source", "oktta"}, exitUsage, "want one of"},
 		{"bad configuration", []string{"check", "--offline", "--config", bad}, exitConfig, "bad.yaml:2"},

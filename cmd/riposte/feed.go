@@ -30,12 +30,13 @@ func (a *app) feedCommand() *cobra.Command {
 record to raw.<source>. The source is given with --source, or is the folder that a
 file lies in. Every record is acknowledged by all replicas before feed ends.`,
 		Example: `  riposte feed eve.json --source suricata
-  riposte feed logs/ --rate 5000
+  riposte feed logs/ --rate 5000 --brokers k1:9092
   riposte feed archive/2026-11/*.gz --source zeek`,
 		Args: someArgs("a file"),
 		RunE: func(c *cobra.Command, args []string) error { return a.feed(c.Context(), f, args) },
 	}
 	c.Flags().StringVar(&f.source, "source", "", "source of the files: "+strings.Join(sourceNames(), ", "))
+	c.Flags().StringArrayVar(&a.brokers, "brokers", nil, "Kafka brokers (default: from the configuration)")
 	c.Flags().Float64Var(&f.rate, "rate", 0, "records per second at most (default: as fast as they are taken)")
 	return c
 }
@@ -56,11 +57,7 @@ func (a *app) feed(ctx context.Context, f feedFlags, paths []string) error {
 	if f.rate < 0 {
 		return usagef("--rate %g: must not be negative", f.rate)
 	}
-	cfg, err := a.loadConfig()
-	if err != nil {
-		return err
-	}
-	k, err := cfg.kafka()
+	k, err := a.kafkaOf()
 	if err != nil {
 		return err
 	}

@@ -58,9 +58,9 @@ func (a *app) rejectsCommand() *cobra.Command {
 		Short: "look at input that could not be processed, and bring it in again",
 		Long: `Every record that a stage cannot process lies on the rejects topic with its bytes,
 where it came from, the stage and the reason.`,
-		Example: `  riposte rejects list --reason json_syntax
+		Example: `  riposte rejects list --reason syntax
   riposte rejects show 3:17
-  riposte rejects redrive --source zeek --reason no_time --yes`,
+  riposte rejects redrive --source zeek --reason not_this_source --yes`,
 		Args: noSuchCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -76,7 +76,7 @@ func (a *app) rejectsListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "list rejects, newest last in each partition",
 		Example: `  riposte rejects list --source zeek
-  riposte rejects list --reason json_syntax --format csv`,
+  riposte rejects list --reason syntax --format csv`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			all, err := a.readRejects(c.Context(), f)
@@ -161,7 +161,7 @@ func (a *app) rejectsRedriveCommand() *cobra.Command {
 		Long: `redrive produces rejected records, bytes and key as they were, to the raw topic that
 they came from: after a mapping was mended, say. What was redriven stays on the rejects
 topic. Without --yes it only says what it would do.`,
-		Example: `  riposte rejects redrive --source zeek --reason no_time
+		Example: `  riposte rejects redrive --source zeek --reason not_this_source
   riposte rejects redrive 3:17 --yes`,
 		RunE: func(c *cobra.Command, args []string) error {
 			f.ids = args

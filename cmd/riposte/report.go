@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/riposte-sec/riposte/internal/config"
+	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/schemas"
 	"github.com/riposte-sec/riposte/sinks/clickhouse"
 )
@@ -24,6 +25,9 @@ var reports = []struct{ name, about string }{
 	{"sla", "containment against a target per priority"},
 	{"backlog", "open and untouched incidents and their age"},
 	{"queue", "open incidents, most urgent first"},
+	{"timeline", "all that one incident learned, in order; needs --incident"},
+	{"latest", "the newest alerts and outcomes"},
+	{"seen", "where and when a value was seen: address, domain, hash, user, host; needs --value"},
 	{"rules", "each rule: alerts, incidents, precision"},
 	{"sources", "each source: events, when it was last heard"},
 	{"rejects", "input that could not be processed, by reason"},
@@ -40,6 +44,7 @@ const timeLayout = "2006-01-02 15:04:05.000"
 // reportFlags are what `riposte report` was asked.
 type reportFlags struct {
 	by, from, to, format, demo string
+	incident, value            string
 	dsn                        string
 }
 
@@ -48,7 +53,11 @@ type summary struct {
 	Version int           `json:"version"`
 	AsOf    string        `json:"as_of"`
 	Reports []reportBlock `json:"reports"`
+	by      string        // what groupColumn holds, for people
 }
+
+// groupColumn is the first column of the queries that are split by --by.
+const groupColumn = "grp"
 
 // reportBlock is one named query with its answer.
 type reportBlock struct {
@@ -77,7 +86,9 @@ Reports:
 ` + b.String(),
 		Example: `  riposte report
   riposte report mttr --by rule --from 7d
-  riposte report queue --format json`,
+  riposte report queue --format json
+  riposte report timeline --incident 6eb39017-4334-50a6-28e7-e183bfe03825
+  riposte report seen --value 203.0.113.17`,
 		ValidArgs: reportNames(),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -90,6 +101,8 @@ Reports:
 	c.Flags().StringVar(&f.from, "from", "", "incidents detected since: 7d, 24h, 2026-11-01 or RFC 3339 (default: all)")
 	c.Flags().StringVar(&f.to, "to", "", "as of this time (default: now)")
 	c.Flags().StringVar(&f.demo, "demo", "", "only sample traffic (yes) or none of it (no)")
+	c.Flags().StringVar(&f.incident, "incident", "", "id of an incident, for timeline")
+	c.Flags().StringVar(&f.value, "value", "", "value to look for, for seen")
 	c.Flags().StringVar(&f.dsn, "clickhouse", "", "DSN of ClickHouse (default: from the configuration)")
 	formatFlag(c, &f.format, formatTable, formatJSON, formatCSV)
 	return c
@@ -104,24 +117,13 @@ func reportNames() []string {
 }
 
 func (a *app) report(ctx context.Context, f reportFlags, names []string) error {
-	now := time.Now().UTC()
-	asof, err := pointInTime(f.to, now)
+	asof, params, err := f.params(time.Now().UTC())
 	if err != nil {
-		return usagef("--to: %w", err)
-	}
-	since := time.Unix(0, 0).UTC()
-	if f.from != "" {
-		if since, err = pointInTime(f.from, now); err != nil {
-			return usagef("--from: %w", err)
-		}
-	}
-	demo, ok := map[string]string{"": "", "yes": "1", "no": "0"}[f.demo]
-	if !ok {
-		return usagef("--demo %q: want yes or no", f.demo)
+		return err
 	}
 	for _, n := range names {
-		if !slices.Contains(reportNames(), n) {
-			return usagef("there is no report %q (see `riposte report --help`)", n)
+		if err := f.allows(n); err != nil {
+			return err
 		}
 	}
 	store, err := a.openStore(ctx, f.dsn)
@@ -129,8 +131,7 @@ func (a *app) report(ctx context.Context, f reportFlags, names []string) error {
 		return err
 	}
 	defer store.Close()
-	params := map[string]string{"asof": asof.Format(timeLayout), "since": since.Format(timeLayout), "by": f.by, "demo": demo}
-	s := summary{Version: 1, AsOf: asof.Format(time.RFC3339)}
+	s := summary{Version: 1, AsOf: asof.Format(time.RFC3339), by: f.by}
 	for _, n := range names {
 		blk, err := runReport(ctx, store, n, params)
 		if err != nil {
@@ -139,6 +140,43 @@ func (a *app) report(ctx context.Context, f reportFlags, names []string) error {
 		s.Reports = append(s.Reports, blk)
 	}
 	return a.printReports(s, f.format)
+}
+
+// params returns the time of the answers, and the parameters of the named queries.
+func (f *reportFlags) params(now time.Time) (asof time.Time, params map[string]string, err error) {
+	if asof, err = pointInTime(f.to, now); err != nil {
+		return asof, nil, usagef("--to: %w", err)
+	}
+	since := time.Unix(0, 0).UTC()
+	if f.from != "" {
+		if since, err = pointInTime(f.from, now); err != nil {
+			return asof, nil, usagef("--from: %w", err)
+		}
+	}
+	demo, ok := map[string]string{"": "", "yes": "1", "no": "0"}[f.demo]
+	if !ok {
+		return asof, nil, usagef("--demo %q: want yes or no", f.demo)
+	}
+	return asof, map[string]string{
+		"asof": asof.Format(timeLayout), "since": since.Format(timeLayout), "by": f.by, "demo": demo,
+		"incident": f.incident, "value": f.value,
+	}, nil
+}
+
+// allows returns an error if there is no report of the name, or if it lacks what it needs.
+func (f *reportFlags) allows(name string) error {
+	if !slices.Contains(reportNames(), name) {
+		return usagef("there is no report %q (see `riposte report --help`)", name)
+	}
+	if name == "timeline" {
+		if err := new(pipeline.ID).UnmarshalText([]byte(f.incident)); err != nil {
+			return usagef("timeline needs --incident with an id as `riposte report queue` shows it: %w", err)
+		}
+	}
+	if name == "seen" && f.value == "" {
+		return usagef("seen needs --value, such as an address or a domain")
+	}
+	return nil
 }
 
 func (a *app) printReports(s summary, format string) error {
@@ -157,6 +195,9 @@ func (a *app) printReports(s summary, format string) error {
 			}
 		}
 		sh := sheet{columns: blk.Columns}
+		if format == formatTable && s.by != "" && blk.Columns[0] == groupColumn {
+			sh.columns = append([]string{s.by}, blk.Columns[1:]...)
+		}
 		for _, r := range blk.Rows {
 			cells := make([]string, len(blk.Columns))
 			for j, c := range blk.Columns {

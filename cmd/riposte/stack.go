@@ -47,7 +47,7 @@ func startStack(ctx context.Context, c stackConfig) (s *stack, err error) {
 	}()
 	if s.broker, err = broker.Start(broker.Config{Dir: filepath.Join(c.dir, "kafka"), Port: c.kafkaPort}); err != nil {
 		if errors.Is(err, broker.ErrLocked) {
-			return s, fmt.Errorf("another riposte uses %s: stop it, or choose another directory with --data (%w)", c.dir, err)
+			return s, busy(c.dir)
 		}
 		return s, failWith(exitNotConnected, err)
 	}
@@ -69,8 +69,8 @@ func (s *stack) startClickHouse(ctx context.Context, c stackConfig) error {
 	s.server, err = embedded.Keep(ctx, embedded.Config{
 		Dir: filepath.Join(c.dir, "clickhouse"), TCPPort: c.tcpPort, HTTPPort: c.httpPort, Log: c.log,
 	})
-	if busy, ok := errors.AsType[*embedded.BusyError](err); ok {
-		return fmt.Errorf("another riposte uses %s: stop it, or choose another directory with --data (%w)", c.dir, busy)
+	if _, ok := errors.AsType[*embedded.BusyError](err); ok {
+		return busy(c.dir)
 	}
 	if err != nil {
 		return failWith(exitNotConnected, err)
@@ -81,6 +81,11 @@ func (s *stack) startClickHouse(ctx context.Context, c stackConfig) error {
 	}
 	_, err = s.store.Migrate(ctx)
 	return err
+}
+
+// busy is the error of a start on a data directory that is in use.
+func busy(dir string) error {
+	return fmt.Errorf("another riposte uses %s: stop it, or choose another directory with --data", dir)
 }
 
 // dsn is how other programs reach the embedded ClickHouse.

@@ -206,7 +206,7 @@ func (a *app) play(ctx context.Context, s *stack, p *running, f upFlags, say fun
 	fed := make(chan error, 1)
 	go func() { fed <- a.feedUp(work, s.kafka(), defaultConfig().Tenant, f) }()
 
-	watch := newWatch(a, s.store, p.worker, s.dsn())
+	watch := newWatch(a, s, p.worker)
 	var result account
 	err := watch.follow(work, ended, fed, f, say)
 	if err == nil && f.once {

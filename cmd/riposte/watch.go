@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/riposte-sec/riposte/cmd/assembly"
+	"github.com/riposte-sec/riposte/schemas"
 	"github.com/riposte-sec/riposte/sinks/clickhouse"
 )
 
@@ -16,6 +19,7 @@ type watch struct {
 	store  *clickhouse.Store
 	worker *assembly.Worker
 	dsn    string
+	kafka  string // host:port
 
 	live  int64 // events at the last line
 	at    time.Time
@@ -23,9 +27,9 @@ type watch struct {
 	began time.Time
 }
 
-func newWatch(a *app, store *clickhouse.Store, w *assembly.Worker, dsn string) *watch {
+func newWatch(a *app, s *stack, w *assembly.Worker) *watch {
 	now := time.Now()
-	return &watch{app: a, store: store, worker: w, dsn: dsn, at: now, began: now}
+	return &watch{app: a, store: s.store, worker: w, dsn: s.dsn(), kafka: s.broker.Addr(), at: now, began: now}
 }
 
 // watchEvery is the pace of the lines, and hintsAfter when the hints come at the latest.
@@ -82,39 +86,54 @@ func (w *watch) line(ctx context.Context, say func(string, ...any)) {
 	}
 	r := rows.Rows[0]
 	say("%s  events %d (%.0f/s)  duplicates %d  rejects %d  signals %d  alerts %d  incidents %d  intents %d  outcomes %d  in place %d",
-		now.Format(time.TimeOnly), count(r["events"]), rate, in.Duplicate, count(r["rejects"]), count(r["signals"]),
+		now.Format(time.TimeOnly), count(r["events"]), rate, count(r["duplicate"]), count(r["rejects"]), count(r["signals"]),
 		count(r["alerts"]), count(r["incidents"]), count(r["intents"]), count(r["outcomes"]), count(r["leases"]))
 }
 
-// hints prints what to look at, once responses are in place or enough time has passed.
+// hints prints what there is to see and how to see more, once an incident is contained or
+// enough time has passed.
 func (w *watch) hints(ctx context.Context, say func(string, ...any)) {
-	funnel, err := runReport(ctx, w.store, "funnel", nil)
-	if err != nil || len(funnel.Rows) == 0 {
-		return
-	}
-	late := time.Since(w.began) > hintsAfter
-	if count(funnel.Rows[0]["leases"]) == 0 && !late || count(funnel.Rows[0]["incidents"]) == 0 {
-		return
-	}
-	w.shown = true
 	params := map[string]string{"asof": time.Now().UTC().Format(timeLayout), "most": "5", "by": "priority"}
-	var s summary
-	for _, name := range []string{"queue", "mttd", "mttr"} {
+	s := summary{by: params["by"]}
+	for _, name := range []string{"queue", "mttd", "mttr", example} {
 		blk, err := runReport(ctx, w.store, name, params)
 		if err != nil {
-			say("%s: %v", name, err)
-			return
+			return // it is tried again
 		}
 		s.Reports = append(s.Reports, blk)
 	}
+	queue, mttr, last := s.Reports[0], s.Reports[2], len(s.Reports)-1
+	contained := slices.ContainsFunc(mttr.Rows, func(r map[string]any) bool { return count(r["done"]) > 0 })
+	if len(queue.Rows) == 0 || !contained && time.Since(w.began) < hintsAfter {
+		return
+	}
+	queries, err := schemas.Queries()
+	if err != nil {
+		return
+	}
+	w.shown = true
+	answer := summary{Reports: s.Reports[last:]}
+	s.Reports = s.Reports[:last]
 	say("")
 	if err := w.app.printReports(s, formatTable); err != nil {
 		return
 	}
+	say("\nSQL, with any client at %s, for example:\n\n%s\n", w.dsn, queries[example].SQL)
+	if err := w.app.printReports(answer, formatTable); err != nil {
+		return
+	}
 	say("\nlook next:\n"+
-		"  riposte report --clickhouse %[1]s\n"+
-		"  riposte report rules --clickhouse %[1]s\n"+
-		"  clickhouse client, or any other, at %[1]s:\n"+
-		"    SELECT at, kind, summary FROM riposte.facts ORDER BY at DESC LIMIT 20\n"+
-		"Ctrl-C stops; the next start carries on\n", w.dsn)
+		"  what the first incident of the queue learned, and what was done:\n"+
+		"    %[1]s report timeline --incident %[2]v --clickhouse %[3]s\n"+
+		"  time to detect and to respond, automation, backlog; --help lists more:\n"+
+		"    %[1]s report --clickhouse %[3]s\n"+
+		"  input that could not be processed, and why:\n"+
+		"    %[1]s rejects list --brokers %[4]s\n"+
+		"  events of your own:\n"+
+		"    %[1]s feed FILE --source suricata --brokers %[4]s\n"+
+		"Ctrl-C stops; the next start carries on with the data that is there\n",
+		os.Args[0], queue.Rows[0]["incident_id"], w.dsn, w.kafka)
 }
+
+// example is the named query that is shown with its text and its answer.
+const example = "latest"
