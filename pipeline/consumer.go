@@ -11,4 +11,7 @@ type Consumer struct {
 	Rule   string   // id of the detection: Signal.Rule
 	Group  []string // the correlation's group-by with its aliases resolved for Rule
 	Fields []string // paths of further values that the correlation reads
+	// Form tells what the signals hold: Signal.Form. Signals of another form were made for
+	// an earlier text of the correlation and are not the ones that it means.
+	Form string
 }

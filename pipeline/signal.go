@@ -6,8 +6,9 @@ type Signal struct {
 	ID       ID     `json:"signal_id"` // hash(event, rule, step)
 	Event    ID     `json:"event_id"`
 	Tenant   string `json:"tenant"`
-	Rule     string `json:"rule"` // detection id
-	Step     string `json:"step"` // correlation that consumes it; empty: the detection's own alert
+	Rule     string `json:"rule"`           // detection id
+	Step     string `json:"step"`           // correlation that consumes it; empty: the detection's own alert
+	Form     string `json:"form,omitempty"` // digest of the paths behind Group and Fields; empty: they are not said
 	Source   string `json:"source"`
 	Class    Class  `json:"class_uid"`
 	Severity uint8  `json:"severity_id"` // of the rule, OCSF severity_id

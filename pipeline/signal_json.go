@@ -17,6 +17,9 @@ func (s *Signal) AppendJSON(dst []byte) []byte {
 	dst = appendStringMember(dst, `,"tenant":`, s.Tenant)
 	dst = appendStringMember(dst, `,"rule":`, s.Rule)
 	dst = appendStringMember(dst, `,"step":`, s.Step)
+	if s.Form != "" {
+		dst = appendStringMember(dst, `,"form":`, s.Form)
+	}
 	dst = appendStringMember(dst, `,"source":`, s.Source)
 	dst = appendIntMember(dst, `,"class_uid":`, int64(s.Class))
 	dst = appendIntMember(dst, `,"severity_id":`, int64(s.Severity))
@@ -99,6 +102,8 @@ func (r *reader) signalMember(s *Signal, key string) {
 		s.Rule = r.string()
 	case "step":
 		s.Step = r.string()
+	case "form":
+		s.Form = r.string()
 	case "source":
 		s.Source = r.string()
 	case "class_uid":

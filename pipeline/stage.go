@@ -65,19 +65,27 @@ type Warmer interface {
 	Stateful
 	// Cold tells what has no state.
 	Cold() Cold
-	// Warm takes records that were processed before, in their order. It gives no outputs and
-	// leaves the state as it is.
+	// Await takes records that Process will get later, before the first call of Warm: what is
+	// made anew of the same events must not count twice. Only if Cold.Anew is not empty.
+	Await(ctx context.Context, b *Batch) error
+	// Warm takes records that were processed before, and those that were made anew, in the
+	// order of their time. It gives no outputs and leaves the state as it is.
 	Warm(ctx context.Context, b *Batch) error
 	// Warmed ends it: the input up to the committed offset was read. What came of it becomes
-	// part of the state, or with an error nothing does.
+	// part of the state, or with an error nothing does. What happened after the newest record
+	// that was processed is told with the next Tick.
 	Warmed(ctx context.Context) error
 }
 
 // Cold is what a Warmer needs.
 type Cold struct {
+	Rules []string // that are warmed
 	Since Millis   // append time from which on the input is needed; 0: not at all
-	Rules []string // that the input warms
-	Lost  []string // rules, and what of them the input does not hold
+	// Anew are rules for which signals must be made anew of what they are made of, because
+	// those that lie in the input were made for other rules; AnewSince is from when on.
+	Anew      []string
+	AnewSince Millis
+	Lost      []string // rules, and what of them cannot be had again
 }
 
 // Matcher finds the detections that match an event. It is the seam behind which the policy

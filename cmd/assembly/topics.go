@@ -23,8 +23,11 @@ func Stages() []string {
 	return []string{StageIngest, StageCorrelate, StageDecide, StageRespond, StageRecord}
 }
 
-// looksUp reports whether a stage looks things up in the context.
-func looksUp(stage string) bool { return stage == StageIngest || stage == StageDecide }
+// looksUp reports whether a stage looks things up in the context: correlate does when it
+// warms up, see anew.
+func looksUp(stage string) bool {
+	return stage == StageIngest || stage == StageCorrelate || stage == StageDecide
+}
 
 // ContextTopics returns the topics of what is known: one partition, so that a load is in
 // order, and compacted, so that nothing is ever forgotten that was not taken back.

@@ -37,10 +37,13 @@ type Config struct {
 	// Stages to run; see Stages.
 	Stages []string
 	// Formats are the sources to read.
-	Formats    []pipeline.Format
-	Policies   *Policies
-	Dedupe     dedupe.Config
-	Correlate  correlate.Config // Rules and Noise are taken from Policies
+	Formats   []pipeline.Format
+	Policies  *Policies
+	Dedupe    dedupe.Config
+	Correlate correlate.Config // Rules and Noise are taken from Policies
+	// WarmUp is how far back events are matched again for correlations that are new or group
+	// by other values than before. Zero: such a correlation begins with nothing.
+	WarmUp     time.Duration
 	Decide     decide.Config
 	Respond    respond.Config
 	Responders map[string]pipeline.Responder
@@ -139,6 +142,9 @@ func (w *Worker) templates(ctx context.Context, stage string) ([]run.LaneConfig,
 		}
 		if looksUp(stage) {
 			lc.Context = w.cfg.Context
+		}
+		if stage == StageCorrelate && w.cfg.WarmUp > 0 {
+			lc.Anew = w.anew()
 		}
 		if stage == StageRespond {
 			lc.Responders = w.cfg.Responders

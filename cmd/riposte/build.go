@@ -108,7 +108,7 @@ func workerConfig(p pipelineParts, r *running) assembly.Config {
 	return assembly.Config{
 		Kafka: p.kafka, Tenant: c.Tenant, Name: c.Worker.Name, Lanes: c.Worker.Lanes, Stages: p.stages,
 		Formats: sources.Formats(), Policies: r.policies, Dedupe: seen,
-		Correlate: c.correlate(), Decide: decide, Respond: c.Respond, Responders: r.connectors,
+		Correlate: c.correlate(), WarmUp: time.Duration(c.Correlate.WarmUp), Decide: decide, Respond: c.Respond, Responders: r.connectors,
 		Snapshots: time.Duration(c.Worker.Snapshots), Drain: time.Duration(c.Worker.Drain), Leave: p.leave, Metrics: run.NewMetrics(r.ops.registry), Log: p.log,
 	}
 }

@@ -52,6 +52,10 @@ type CorrelateConfig struct {
 	// Storm is how many alerts of one rule per hour and partition may open incidents; further
 	// ones are told as folded. 0: no limit. Default 200.
 	Storm int `yaml:"storm"`
+	// WarmUp is how far back events are matched again for correlations that are new, or that
+	// look at other values or rules than before; they know what happened then. At most 90d. 0s: not at all.
+	// Default 24h.
+	WarmUp config.Duration `yaml:"warm_up"`
 }
 
 // ContextConfig is about what is looked up; `riposte context` loads it.
@@ -130,7 +134,7 @@ func defaultConfig() Config {
 	c.Worker = WorkerConfig{Name: name, Lanes: min(runtime.NumCPU(), 4), Snapshots: config.Duration(5 * time.Minute), Drain: config.Duration(20 * time.Second)}
 	c.HTTP.Listen = "127.0.0.1:9600"
 	cd := correlate.Default()
-	c.Correlate = CorrelateConfig{Lateness: config.Duration(cd.Lateness), Fold: config.Duration(cd.Fold), Budget: config.Size(cd.Budget), Storm: cd.Storm}
+	c.Correlate = CorrelateConfig{Lateness: config.Duration(cd.Lateness), Fold: config.Duration(cd.Fold), Budget: config.Size(cd.Budget), Storm: cd.Storm, WarmUp: config.Duration(24 * time.Hour)}
 	c.Context = ContextConfig{Retro: week, RetroConfidence: 60}
 	c.Decide, c.Respond = decide.Default(), respond.Default()
 	c.Sinks = defaultSinks()
@@ -188,6 +192,9 @@ func (c Config) Validate() error {
 	}
 	if d := time.Duration(c.Context.Retro); d < 0 || d > 90*24*time.Hour {
 		errs = append(errs, fmt.Errorf("context.retro: %s is not in [0s, 90d]", d))
+	}
+	if d := time.Duration(c.Correlate.WarmUp); d < 0 || d > 90*24*time.Hour {
+		errs = append(errs, fmt.Errorf("correlate.warm_up: %s is not in [0s, 90d]", d))
 	}
 	if _, err := c.Kafka.reach(""); err != nil {
 		errs = append(errs, err)

@@ -354,7 +354,7 @@ func (s *Stage) derive(out *outputs, r *rule, x *session, a *pipeline.Alert, mar
 			ID: pipeline.SignalID(x.told.alert, r.id, user.ID), Event: a.Event, Tenant: a.Tenant, Rule: r.id, Step: user.ID,
 			Source: a.Sources[0], Class: pipeline.ClassDetectionFinding, Severity: a.Severity, Title: a.Title,
 			Tactics: a.Tactics, Techniques: a.Techniques, Entities: a.Entities, Flags: slices.Clone(a.Flags),
-			At: a.Triggered, Ingested: a.Ingested,
+			At: a.Triggered, Ingested: a.Ingested, Form: user.forms[r.id],
 		}
 		for _, name := range user.GroupBy {
 			sig.Group = append(sig.Group, a.Group[slices.Index(r.c.GroupBy, user.path(name, r.id))])
@@ -370,7 +370,7 @@ func (s *Stage) derive(out *outputs, r *rule, x *session, a *pipeline.Alert, mar
 			sig.Flags = addFlag(sig.Flags, mark)
 		}
 		s.stats.Derived++
-		if s.only != nil {
+		if s.warms != nil && !s.warms.inside[pair{r.id, user.ID}] {
 			continue // it lies on the topic
 		}
 		if user.sameGroup(r.c) {

@@ -29,7 +29,8 @@ risk | rules: [a, b, c] | timespan: 30m | half-life: 10m | condition: {gte: 35}
 temporal | id: chain | rules: [event_count, absence] | timespan: 10m
 `
 
-func propertySet(tb testing.TB) *Set {
+// propertySet is those that use accepts, grouped by a path.
+func propertySet(tb testing.TB, by string, use func(id string) bool) *Set {
 	tb.Helper()
 	var list []*Correlation
 	for line := range strings.Lines(propertyRules) {
@@ -41,8 +42,11 @@ func propertySet(tb testing.TB) *Set {
 		if name, ok := strings.CutPrefix(parts[1], "id: "); ok {
 			id, parts = name, slices.Delete(parts, 1, 2)
 		}
-		doc := fmt.Sprintf("title: %s\nid: %s\ncorrelation:\n  generate: true\n  type: %s\n  group-by: [g]\n  %s\n",
-			id, id, parts[0], strings.Join(parts[1:], "\n  "))
+		if !use(id) {
+			continue
+		}
+		doc := fmt.Sprintf("title: %s\nid: %s\ncorrelation:\n  generate: true\n  type: %s\n  group-by: [%s]\n  %s\n",
+			id, id, parts[0], by, strings.Join(parts[1:], "\n  "))
 		c, err := parse(id+".yml", []byte(doc))
 		if err != nil {
 			tb.Fatal(err)
@@ -56,7 +60,11 @@ func propertySet(tb testing.TB) *Set {
 	return set
 }
 
-// randomTimeline makes signals of three groups over four hours, in bursts.
+// everyRule uses all of propertyRules.
+func everyRule(string) bool { return true }
+
+// randomTimeline makes signals of three groups, by g and by h, over four hours, in bursts.
+// The events are those of r alone.
 func randomTimeline(r *rand.Rand, set *Set) []pipeline.Signal {
 	var out []pipeline.Signal
 	at := epoch
@@ -68,7 +76,7 @@ func randomTimeline(r *rand.Rand, set *Set) []pipeline.Signal {
 		at = at.Add(step)
 		rule := string(rune('a' + r.IntN(3)))
 		event := pipeline.HashID("event", fmt.Sprint(i))
-		group := fmt.Sprint("g", r.IntN(3))
+		groups := map[string]string{"g": fmt.Sprint("g", r.IntN(3)), "h": fmt.Sprint("h", r.IntN(3))}
 		fields := map[string]string{"v": fmt.Sprint(r.IntN(5)), "n": fmt.Sprint(r.IntN(12))}
 		host := pipeline.EntityValue{Kind: "host", Value: fmt.Sprint("h", r.IntN(4))}
 		for _, c := range set.Consumers() {
@@ -77,7 +85,7 @@ func randomTimeline(r *rand.Rand, set *Set) []pipeline.Signal {
 			}
 			out = append(out, pipeline.Signal{
 				ID: pipeline.SignalID(event, rule, c.Step), Event: event, Tenant: "acme", Rule: rule, Step: c.Step,
-				Source: "src", Severity: 3, Title: rule, Group: []string{group}, Fields: fields,
+				Source: "src", Severity: 3, Title: rule, Group: []string{groups[c.Group[0]]}, Fields: fields, Form: c.Form,
 				Entities: []pipeline.EntityValue{host}, At: at, Ingested: at,
 			})
 		}
@@ -295,7 +303,7 @@ func (d *driver) last() []string {
 
 func TestEpisodesAreThoseOfTheReferenceWhateverTheOrderBatchesAndCrashes(t *testing.T) {
 	t.Parallel()
-	set := propertySet(t)
+	set := propertySet(t, "g", everyRule)
 	cfg := Default()
 	cfg.Rules, cfg.Storm = set, 0
 	seeds := 12

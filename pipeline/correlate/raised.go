@@ -37,7 +37,7 @@ func (x *raised) size() int {
 // announce tells all partitions that the alert of x is open until a time. The stage itself
 // hears it at once.
 func (s *Stage) announce(out *outputs, r *rule, k *key, x *session, a *pipeline.Alert, until pipeline.Millis) {
-	if !s.inhibits[r.id] || s.only != nil || until == x.told.until {
+	if !s.inhibits[r.id] || s.warms != nil || until == x.told.until {
 		return
 	}
 	x.told.until = until
@@ -55,7 +55,7 @@ func openUntil(r *rule, x *session) pipeline.Millis { return x.last + r.span + r
 
 // renew announces an alert that goes on.
 func (s *Stage) renew(out *outputs, r *rule, k *key, x *session) {
-	if s.inhibits[r.id] && s.only == nil && openUntil(r, x) >= x.told.until+r.span/2 {
+	if s.inhibits[r.id] && s.warms == nil && openUntil(r, x) >= x.told.until+r.span/2 {
 		a := s.alert(r, k, x)
 		a.ID = x.told.alert
 		s.announce(out, r, k, x, &a, openUntil(r, x))

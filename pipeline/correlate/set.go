@@ -83,6 +83,7 @@ func NewSet(list []*Correlation) (*Set, error) {
 	var errs []error
 	for i, c := range s.list {
 		c = c.renamed(names)
+		c.forms = c.formsOf()
 		s.list[i], s.byID[c.ID] = c, c
 	}
 	for _, c := range s.list {
@@ -214,7 +215,7 @@ func (s *Set) Consumers() []pipeline.Consumer {
 			if s.byID[r] != nil {
 				continue
 			}
-			out = append(out, pipeline.Consumer{Step: c.ID, Rule: r, Group: c.paths(c.GroupBy, r), Fields: c.reads(r)})
+			out = append(out, pipeline.Consumer{Step: c.ID, Rule: r, Group: c.paths(c.GroupBy, r), Fields: c.reads(r), Form: c.forms[r]})
 		}
 	}
 	return out

@@ -17,6 +17,7 @@ type Stats struct {
 	Late      uint64 // behind the watermark
 	NoValue   uint64 // without the value that the correlation looks at
 	NoRule    uint64 // for a correlation that is not loaded
+	OldForm   uint64 // made for another grouping or other fields than the correlation has
 	Alerts    uint64 // opened
 	Revisions uint64 // of alerts, the first ones not counted
 	Derived   uint64 // signals for other correlations
@@ -57,10 +58,11 @@ type Stage struct {
 	text      []byte // of a key, while it is looked up
 	undo      undo
 
-	cold    map[string]bool // rules to be warmed, see Cold
-	warming *Stage          // that warms them
-	only    map[string]bool // of a warming stage: the rules that it serves; nil: all
-	moved   bool            // watermark or clocks changed since the last commit
+	plan    *warmPlan // what is to be warmed, see Cold
+	warming *Stage    // that warms it
+	warms   *warmth   // of a warming stage; nil: this is none
+	owed    []keyName // what a warm-up left to be told, see Warmed
+	moved   bool      // watermark or clocks changed since the last commit
 }
 
 var _ pipeline.Stateful = (*Stage)(nil)
@@ -100,6 +102,7 @@ func (s *Stage) Counters(emit func(name string, n uint64)) {
 	emit("late", c.Late)
 	emit("no_value", c.NoValue)
 	emit("no_rule", c.NoRule)
+	emit("old_form", c.OldForm)
 	emit("alerts", c.Alerts)
 	emit("revisions", c.Revisions)
 	emit("derived", c.Derived)
@@ -173,10 +176,11 @@ func (s *Stage) Process(ctx context.Context, b *pipeline.Batch) error {
 
 // Tick lets event time pass with the broker's clock while no signals come.
 func (s *Stage) Tick(_ context.Context, now pipeline.Millis, b *pipeline.Batch) error {
+	out := &outputs{b: b}
+	s.payOwed(out)
 	if s.newest == 0 || now <= s.newestAt {
 		return nil
 	}
-	out := &outputs{b: b}
 	s.pass(out, s.newest+(now-s.newestAt)-s.lateness())
 	s.fallDue(out, now)
 	s.drain(out)
@@ -189,13 +193,13 @@ func (s *Stage) lateness() pipeline.Millis { return pipeline.Millis(s.cfg.Latene
 // It reports whether the signal is late.
 func (s *Stage) apply(out *outputs, sig *pipeline.Signal, appended pipeline.Millis) (late bool) {
 	s.stats.Signals++
-	if s.only == nil && slices.Contains(sig.Flags, flagInner) {
+	if s.warms == nil && slices.Contains(sig.Flags, flagInner) {
 		return false // it was dealt with when it was made
 	}
 	s.fallDue(out, appended)
 	s.clock(out, sig, appended)
 	s.alive.saw(sig.Tenant, sig.Source, sig.At)
-	if !s.mine(sig) {
+	if s.warms != nil && !s.warms.takes(s, sig) {
 		return false
 	}
 	late = s.admit(out, sig, appended)
@@ -216,6 +220,10 @@ func (s *Stage) admit(out *outputs, sig *pipeline.Signal, appended pipeline.Mill
 	step, ok := r.c.step(sig.Rule)
 	if !ok {
 		s.stats.NoRule++
+		return sig.At < s.wm
+	}
+	if !r.c.means(sig) {
+		s.stats.OldForm++
 		return sig.At < s.wm
 	}
 	if late = sig.At < s.passed(r); late {

@@ -16,7 +16,8 @@ import (
 // lists of marks are told as changes of the lists before.
 const (
 	magic0, magic1 = 'R', 'C'
-	stateVersion   = 2
+	stateVersion   = 3
+	oldestVersion  = 2 // that is still read
 	headSize       = 8
 	pieceSize      = 512 << 10
 	// partMarks is how many marks of one list go into one piece: about 300 KiB.
@@ -30,8 +31,9 @@ const (
 	entryKey
 	entryDelete
 	entryBundle
-	entryServed
+	entryServedV2 // read, no longer written
 	entryRaised
+	entryServed
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -253,8 +255,8 @@ func (s *Stage) Restore(piece []byte) error {
 	if len(piece) < headSize || piece[0] != magic0 || piece[1] != magic1 {
 		return fmt.Errorf("%w: %d bytes without our mark", errState, len(piece))
 	}
-	if piece[2] != stateVersion {
-		return fmt.Errorf("%w: version %d, this program knows %d", errState, piece[2], stateVersion)
+	if piece[2] < oldestVersion || piece[2] > stateVersion {
+		return fmt.Errorf("%w: version %d, this program knows %d to %d", errState, piece[2], oldestVersion, stateVersion)
 	}
 	if binary.LittleEndian.Uint32(piece[4:]) != crc32.Checksum(piece[headSize:], castagnoli) {
 		return fmt.Errorf("%w: checksum differs", errState)
@@ -292,6 +294,8 @@ func (s *Stage) restoreEntry(r *reader) error {
 		s.restoreRaised(r)
 	case entryServed:
 		s.served = r.served()
+	case entryServedV2:
+		s.served = r.servedV2()
 	case entryBundle:
 		s.restoreBundle(r)
 	case entryKey:

@@ -61,6 +61,9 @@ func (s *Stage) schedule(r *rule, k *key) {
 // watermark itself is not late. The watermark stops at each deadline, so that it makes no
 // difference in how many steps it goes.
 func (s *Stage) pass(out *outputs, wm pipeline.Millis) {
+	if s.warms != nil {
+		wm = min(wm, s.warms.until)
+	}
 	if wm <= s.wm {
 		return
 	}

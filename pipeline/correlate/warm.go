@@ -2,97 +2,169 @@ package correlate
 
 import (
 	"context"
-	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/riposte-sec/riposte/pipeline"
 )
 
-// served is what a rule was when the state was written.
-type served struct {
-	meaning uint64   // see Correlation.meaning
-	shape   uint64   // see Correlation.shape
-	rules   []string // that it named
-}
-
-func (s *served) equal(o *served) bool {
-	return s.meaning == o.meaning && s.shape == o.shape && slices.Equal(s.rules, o.rules)
-}
-
-func servedBy(rules *Set) map[string]*served {
-	m := make(map[string]*served, len(rules.list))
-	for _, c := range rules.list {
-		m[c.ID] = &served{meaning: c.meaning(), shape: c.shape(), rules: c.Rules}
-	}
-	return m
-}
-
-// shape is a digest of what the signals for a correlation hold. Signals that were made for
-// another shape are of no use to it.
-func (c *Correlation) shape() uint64 {
-	h := fnv.New64a()
-	if _, err := fmt.Fprintf(h, "%q|%q|%q", c.GroupBy, c.Fields, c.Aliases); err != nil {
-		panic("BUG: correlate: a hash does not write: " + err.Error())
-	}
-	return h.Sum64()
-}
-
 var _ pipeline.Warmer = (*Stage)(nil)
 
-// Cold implements [pipeline.Warmer]. A correlation whose window or rules were edited is made
-// anew from the signals that lie on the topic. Those of one that is new, or that groups by
-// other values now, were never made or lie in other partitions.
+// pair is a correlation and one that names it.
+type pair struct{ inner, user string }
+
+// keyName names a key.
+type keyName struct{ rule, key string }
+
+// warmPlan is what is to be warmed, and with what.
+type warmPlan struct {
+	cold   map[string]bool // rules that begin with what the warm-up finds
+	helps  map[string]bool // correlations that they name, and whose signals are made anew too
+	inside map[pair]bool   // signals that do not lie on the topic: they are made on the way
+	anew   map[string]bool // rules whose signals do not lie on the topic
+	lost   []string
+}
+
+// warmth is what a warming stage knows beside its state.
+type warmth struct {
+	*warmPlan
+	until pipeline.Millis          // the watermark goes no further than that of the stage it warms
+	seen  map[pipeline.ID]struct{} // signals that were taken, or that Process will get
+}
+
+// Cold implements [pipeline.Warmer]. A correlation whose window was edited is made anew from
+// the signals that lie on the topic. For one that is new, or that looks at other values or
+// other rules now, there are none: they are made anew of the events.
 func (s *Stage) Cold() pipeline.Cold {
+	p := &warmPlan{cold: map[string]bool{}, helps: map[string]bool{}, inside: map[pair]bool{}, anew: map[string]bool{}}
+	s.plan = p
 	var cold pipeline.Cold
-	var span pipeline.Millis
-	s.cold = map[string]bool{}
 	for _, c := range s.cfg.Rules.list {
-		r, was := s.rules[c.ID], s.served[c.ID]
-		switch {
-		case was != nil && was.meaning == r.meaning:
-			continue
-		case was == nil || was.shape != c.shape():
-			cold.Lost = append(cold.Lost, c.ID)
+		was := s.served[c.ID]
+		if was != nil && was.meaning == s.rules[c.ID].meaning {
 			continue
 		}
-		for _, name := range c.Rules {
-			if !slices.Contains(was.rules, name) {
-				cold.Lost = append(cold.Lost, c.ID+": "+name)
-			}
-		}
-		s.cold[c.ID] = true
+		p.cold[c.ID] = true
 		cold.Rules = append(cold.Rules, c.ID)
-		span = max(span, r.span+r.slack)
+		if was != nil {
+			cold.Since = s.back(cold.Since, s.reach(c))
+		}
+		if s.want(c, was) {
+			cold.AnewSince = s.back(cold.AnewSince, s.reach(c)+s.chained(c, was))
+		}
 	}
-	if len(cold.Rules) > 0 {
-		// A record's event time is at most a few minutes ahead of its append time.
-		cold.Since = max(1, min(s.wm, s.newestAt)-span-s.lateness())
-	}
+	cold.Anew, cold.Lost = slices.Sorted(maps.Keys(p.anew)), p.lost
 	return cold
 }
 
-// Warm implements [pipeline.Warmer]: a stage of its own, with the cold rules alone, processes
-// the records, and nobody hears what it tells.
-func (s *Stage) Warm(ctx context.Context, b *pipeline.Batch) error {
+// reach is how far back c looks.
+func (s *Stage) reach(c *Correlation) pipeline.Millis {
+	r := s.rules[c.ID]
+	return r.span + r.slack
+}
+
+// back returns the earlier of an append time, 0 for none, and the one from which on the
+// input tells of so much event time. A record's event time is at most a few minutes ahead
+// of its append time.
+func (s *Stage) back(since, reach pipeline.Millis) pipeline.Millis {
+	at := max(1, min(s.wm, s.newestAt)-reach-s.lateness())
+	if since == 0 {
+		return at
+	}
+	return min(since, at)
+}
+
+// want plans how c gets the signals that do not lie on the topic, and reports whether any
+// of them are to be made anew of events. Signals of another correlation are found out on
+// the way if both group by the same values; otherwise they are those of other partitions.
+func (s *Stage) want(c *Correlation, was *served) (anew bool) {
+	for _, rule := range c.Rules {
+		inner := s.cfg.Rules.byID[rule]
+		switch {
+		case was.made(c, rule):
+		case inner == nil:
+			s.plan.anew[c.ID], anew = true, true
+		case c.sameGroup(inner):
+			s.plan.helps[rule], s.plan.inside[pair{rule, c.ID}] = true, true
+			anew = s.want(inner, nil) || anew
+		default:
+			s.plan.lost = append(s.plan.lost, c.ID+": "+rule)
+		}
+	}
+	return anew
+}
+
+// chained is how much further back the correlations look that are found out on the way.
+func (s *Stage) chained(c *Correlation, was *served) (reach pipeline.Millis) {
+	for _, rule := range c.Rules {
+		if inner := s.cfg.Rules.byID[rule]; inner != nil && !was.made(c, rule) && c.sameGroup(inner) {
+			reach = max(reach, s.reach(inner)+s.chained(inner, nil))
+		}
+	}
+	return reach
+}
+
+// warmer returns the stage that warms this one: one of its own, with the cold rules alone,
+// to whose words nobody listens.
+func (s *Stage) warmer() (*Stage, error) {
 	if s.warming == nil {
 		w, err := New(s.cfg)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		w.only = s.cold
+		w.warms = &warmth{warmPlan: s.plan, until: s.wm, seen: map[pipeline.ID]struct{}{}}
 		s.warming = w
 	}
-	err := s.warming.Process(ctx, b)
-	s.warming.Commit()
+	return s.warming, nil
+}
+
+// Await implements [pipeline.Warmer].
+func (s *Stage) Await(_ context.Context, b *pipeline.Batch) error {
+	w, err := s.warmer()
+	if err != nil {
+		return err
+	}
+	for i := range b.In {
+		if pipeline.IsControl(&b.In[i]) {
+			continue
+		}
+		if err := pipeline.DecodeSignal(b.In[i].Value, &w.sig, &b.Arena); err == nil {
+			w.warms.takes(w, &w.sig)
+		} // a broken one is rejected when its turn comes
+	}
+	return nil
+}
+
+// Warm implements [pipeline.Warmer].
+func (s *Stage) Warm(ctx context.Context, b *pipeline.Batch) error {
+	w, err := s.warmer()
+	if err != nil {
+		return err
+	}
+	err = w.Process(ctx, b)
+	w.Commit()
 	return err
 }
 
+// takes reports whether a signal is for a rule that is warmed, and came for the first time:
+// what is made anew of an event may lie on the topic as well.
+func (t *warmth) takes(w *Stage, sig *pipeline.Signal) bool {
+	if !t.cold[sig.Step] && !t.helps[sig.Step] || !w.rules[sig.Step].c.means(sig) {
+		return false
+	}
+	if slices.Contains(sig.Flags, flagMoved) || slices.Contains(sig.Flags, flagWithdrawn) {
+		return true
+	}
+	_, seen := t.seen[sig.ID]
+	t.seen[sig.ID] = struct{}{}
+	return !seen
+}
+
 // Warmed implements [pipeline.Warmer]: the warm rules become the stage's own. No alert of
-// theirs counts as told. An episode that goes on is told with its next signal; one whose
-// alert is known from before the edit begins with the same signal and so has the same id.
+// theirs counts as told. An episode that was complete before the newest record that was
+// processed is told with its next signal; one that became complete after it, while nobody
+// looked, is told with the next Tick. One whose alert is known from before the edit begins
+// with the same signal and so has the same id.
 func (s *Stage) Warmed(context.Context) error {
 	w := s.warming
 	s.warming = nil
@@ -100,12 +172,18 @@ func (s *Stage) Warmed(context.Context) error {
 		return nil
 	}
 	w.pass(&outputs{b: &pipeline.Batch{}}, s.wm)
-	for _, id := range slices.Sorted(maps.Keys(s.cold)) {
+	for _, id := range slices.Sorted(maps.Keys(s.plan.cold)) {
 		r := s.rules[id]
 		for _, text := range slices.Sorted(maps.Keys(w.rules[id].keys)) {
 			k := w.rules[id].keys[text]
 			for i := range k.sessions {
-				k.sessions[i].told.suppress(r.c)
+				x := &k.sessions[i]
+				if x.fired() && x.trigger.appended > s.newestAt {
+					x.told = told{}
+					s.owed = append(s.owed, keyName{id, text})
+				} else {
+					x.told.suppress(r.c)
+				}
 			}
 			if s.undo.keys[id] == nil {
 				s.undo.keys[id] = map[string]*key{}
@@ -126,31 +204,19 @@ func (t *told) suppress(c *Correlation) {
 	}
 }
 
-// mine reports whether a signal is for a rule that a warming stage warms. What its own
-// rules derive comes from the topic too.
-func (s *Stage) mine(sig *pipeline.Signal) bool { return s.only == nil || s.only[sig.Step] }
-
-// servedMoved reports whether the state tells of other rules than there are.
-func (s *Stage) servedMoved() bool { return !maps.EqualFunc(s.served, s.serves, (*served).equal) }
-
-func (w *writer) served(list map[string]*served) {
-	w.byte(entryServed)
-	w.uint(uint64(len(list)))
-	for _, id := range slices.Sorted(maps.Keys(list)) {
-		w.text(id)
-		w.uint(list[id].meaning)
-		w.uint(list[id].shape)
-		w.texts(list[id].rules)
+// payOwed tells what a warm-up left to be told.
+func (s *Stage) payOwed(out *outputs) {
+	owed := s.owed
+	s.owed = nil
+	for _, o := range slices.Compact(owed) {
+		r := s.rules[o.rule]
+		k := s.touch(r, []byte(o.key))
+		for i := range k.sessions {
+			if x := &k.sessions[i]; x.fired() && x.told.alert.IsZero() && x.trigger.appended > s.newestAt {
+				s.report(out, r, k, x, true)
+			}
+		}
+		s.settled(r, k)
 	}
-}
-
-func (r *reader) served() map[string]*served {
-	const least = 4 // bytes of one
-	n := r.count(least)
-	list := make(map[string]*served, n)
-	for range n {
-		id := strings.Clone(r.text())
-		list[id] = &served{meaning: r.uint(), shape: r.uint(), rules: r.texts()}
-	}
-	return list
+	s.drain(out)
 }

@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 )
 
 // edited is the stage of list with the state of old, warmed with the records of the log, as
-// the runtime does it.
+// the runtime does it; what is to be made anew is taken from there too.
 func edited(t *testing.T, old *Stage, log []pipeline.Signal, list ...*Correlation) (*Stage, pipeline.Cold) {
 	t.Helper()
 	old.Commit()
@@ -22,12 +23,16 @@ func edited(t *testing.T, old *Stage, log []pipeline.Signal, list ...*Correlatio
 		}
 	}
 	cold := st.Cold()
-	if cold.Since == 0 {
+	since := cold.Since
+	if a := cold.AnewSince; a != 0 && (since == 0 || a < since) {
+		since = a
+	}
+	if since == 0 {
 		return st, cold
 	}
 	var recs []pipeline.Record
 	for _, r := range records(log) {
-		if r.Time >= cold.Since {
+		if r.Time >= since {
 			recs = append(recs, r)
 		}
 	}
@@ -93,25 +98,94 @@ func TestEpisodeThatWasOverBeforeTheEditIsNotTold(t *testing.T) {
 	}
 }
 
-func TestEditThatTheLogCannotServeIsSaid(t *testing.T) {
+func TestEditSaysWhatOfTheLogIsOfUse(t *testing.T) {
 	t.Parallel()
 	old := stageOf(t, nil, documentOf(t, "n", countOf3))
 	process(t, old, sig("n", "g", 1, 0))
 	f := func(name string, want string, list ...*Correlation) {
 		t.Helper()
 		_, cold := edited(t, old, nil, list...)
-		if got := fmt.Sprint(cold.Rules, cold.Lost); got != want {
-			t.Errorf("%s: cold %s, want %s", name, got, want)
+		if got := fmt.Sprint(cold.Rules, cold.Since != 0, cold.Anew, cold.AnewSince != 0, cold.Lost); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
-	regrouped := documentOf(t, "n", countOf3)
-	regrouped.GroupBy = []string{"other"}
-	f("nothing", "[] []", documentOf(t, "n", countOf3))
-	f("threshold", "[] []", documentOf(t, "n", strings.Replace(countOf3, "gte: 3", "gte: 9", 1)))
-	f("new correlation", "[] [m]", documentOf(t, "n", countOf3), documentOf(t, "m", countOf3))
-	f("grouping", "[] [n]", regrouped)
-	f("one more rule", "[n] [n: b]", documentOf(t, "n", strings.Replace(countOf3, "[a]", "[a, b]", 1)))
-	f("rule gone", "[] []")
+	by := func(c *Correlation, path string) *Correlation {
+		c.GroupBy = []string{path}
+		return c
+	}
+	n, counts := documentOf(t, "n", countOf3), "type: event_count; rules: [n]; timespan: 1h; condition: {gte: 2}"
+	f("nothing", "[] false [] false []", n)
+	f("threshold", "[] false [] false []", documentOf(t, "n", strings.Replace(countOf3, "gte: 3", "gte: 9", 1)))
+	f("window", "[n] true [] false []", documentOf(t, "n", strings.Replace(countOf3, "10m", "20m", 1)))
+	f("new", "[m] false [m] true []", n, documentOf(t, "m", countOf3))
+	f("grouping", "[n] true [n] true []", by(documentOf(t, "n", countOf3), "other"))
+	f("field", "[n] true [n] true []", documentOf(t, "n", "type: value_count; rules: [a]; timespan: 10m; condition: {field: v, gte: 3}"))
+	f("one more rule", "[n] true [n] true []", documentOf(t, "n", strings.Replace(countOf3, "[a]", "[a, b]", 1)))
+	f("rule gone", "[] false [] false []")
+	f("correlation of a correlation", "[m] false [n] true []", n, documentOf(t, "m", counts))
+	wide := documentOf(t, "n", countOf3)
+	wide.GroupBy = []string{"g", "o"}
+	old = stageOf(t, nil, wide)
+	process(t, old, sig("n", "g", 1, 0))
+	f("in other groups", "[m] false [] false [m: n]", wide, documentOf(t, "m", counts))
+}
+
+func TestNewCorrelationOfACorrelationKnowsWhatThatOneFoundBefore(t *testing.T) {
+	t.Parallel()
+	inner := documentOf(t, "n", countOf3)
+	old := stageOf(t, nil, inner)
+	log := []pipeline.Signal{sig("n", "g", 1, 0), sig("n", "g", 2, time.Minute), sig("n", "g", 3, 2*time.Minute)}
+	process(t, old, log...)
+	outer := documentOf(t, "m", "type: temporal; rules: [n, b]; timespan: 1h")
+	st, _ := edited(t, old, log, inner, outer)
+	b := sig("m", "g", 9, 5*time.Minute)
+	b.Rule = "b"
+	facts := process(t, st, b)
+	expectFates(t, facts, "g/incident/1")
+	if len(facts) == 1 && facts[0].Alert.Signals != 2 {
+		t.Errorf("%d signals, want that of n and that of b", facts[0].Alert.Signals)
+	}
+}
+
+func TestSignalsOfAnEarlierFormAreNotWhatTheRuleMeans(t *testing.T) {
+	t.Parallel()
+	st := stageOf(t, nil, documentOf(t, "n", "type: event_count; rules: [a]; timespan: 10m; condition: {gte: 1}"))
+	s := sig("n", "g", 1, 0)
+	s.Form = "another"
+	expectFates(t, process(t, st, s))
+	if n := st.Stats().OldForm; n != 1 {
+		t.Errorf("%d signals of an old form, want 1", n)
+	}
+	s.Form = st.cfg.Rules.Consumers()[0].Form
+	expectFates(t, process(t, st, s), "g/incident/1")
+}
+
+func TestWarmUpCountsASignalOnceThatIsAlsoYetToCome(t *testing.T) {
+	t.Parallel()
+	old := stageOf(t, nil)
+	st := stageOf(t, nil, documentOf(t, "n", "type: event_count; rules: [a]; timespan: 10m; condition: {gte: 2}"))
+	process(t, old, sig("", "x", 0, 0))
+	old.Commit()
+	for _, p := range snapshot(t, old) {
+		if err := st.Restore(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st.Cold()
+	var sigs []pipeline.Signal
+	for i := range 100 {
+		sigs = append(sigs, sig("n", "g", i, time.Duration(i)*time.Second))
+	}
+	batch := func(sigs []pipeline.Signal) *pipeline.Batch {
+		return &pipeline.Batch{Topic: pipeline.TopicSignals, Tenant: "acme", In: records(sigs)}
+	}
+	if err := errors.Join(st.Await(t.Context(), batch(sigs[90:])), st.Warm(t.Context(), batch(sigs)), st.Warmed(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	process(t, st, sigs[90:]...)
+	if x := st.rules["n"].keys["acme\x1fg"].sessions[0]; x.signals() != 100 {
+		t.Errorf("%d signals, want 100", x.signals())
+	}
 }
 
 func TestValueThatWasSeenBeforeAnEditIsNotNewAfterIt(t *testing.T) {

@@ -128,9 +128,10 @@ func (s *Stage) signals(b *pipeline.Batch, e *pipeline.Event, rule int) {
 	if len(paths) == 0 {
 		paths = defaultGroup
 	}
-	s.emit(b, e, sig, "", paths, nil)
+	s.emit(b, e, sig, paths, nil)
 	for _, c := range s.consumers[rule] {
-		s.emit(b, e, sig, c.Step, c.Group, c.Fields)
+		sig.Step, sig.Form = c.Step, c.Form
+		s.emit(b, e, sig, c.Group, c.Fields)
 	}
 }
 
@@ -138,11 +139,11 @@ var defaultGroup = []string{"e:1"}
 
 // emit appends the signal for one consumer. A detection's own signal groups by nothing
 // where the event has no entity, so that no match is lost; a correlation's is not made.
-func (s *Stage) emit(b *pipeline.Batch, e *pipeline.Event, sig pipeline.Signal, step string, group, fields []string) {
-	sig.Step, sig.Group = step, make([]string, 0, len(group))
+func (s *Stage) emit(b *pipeline.Batch, e *pipeline.Event, sig pipeline.Signal, group, fields []string) {
+	sig.Group = make([]string, 0, len(group))
 	for _, p := range group {
 		v, ok := lookup(e, p)
-		if !ok && step != "" {
+		if !ok && sig.Step != "" {
 			s.stats.NoGroup++
 			return
 		}
@@ -163,7 +164,7 @@ func (s *Stage) emit(b *pipeline.Batch, e *pipeline.Event, sig pipeline.Signal, 
 			sig.Fields[p] = v
 		}
 	}
-	sig.ID = pipeline.SignalID(e.ID, sig.Rule, step)
+	sig.ID = pipeline.SignalID(e.ID, sig.Rule, sig.Step)
 	b.Signals = append(b.Signals, sig)
 	s.stats.Signals++
 }

@@ -78,6 +78,7 @@ func (s *session) restoreAll(ctx context.Context, offsets map[string]map[int32]k
 	if err != nil {
 		return nil, err
 	}
+	var whole []*part
 	for id, r := range restores {
 		err := refused[id]
 		if err == nil {
@@ -85,9 +86,7 @@ func (s *session) restoreAll(ctx context.Context, offsets map[string]map[int32]k
 		}
 		switch {
 		case err == nil:
-			if err := s.warm(ctx, fresh[id]); err != nil {
-				return nil, err
-			}
+			whole = append(whole, fresh[id])
 			s.l.accept(id)
 		case isUnusable(err):
 			s.l.refuse(id, fmt.Errorf("state of stage %s for %s[%d]: %w", s.l.cfg.Stage, id.topic, id.partition, err))
@@ -95,6 +94,9 @@ func (s *session) restoreAll(ctx context.Context, offsets map[string]map[int32]k
 		default:
 			return nil, err
 		}
+	}
+	if err := s.warm(ctx, whole); err != nil {
+		return nil, err
 	}
 	return fresh, nil
 }

@@ -41,6 +41,10 @@ type LaneConfig struct {
 	// transaction, whose batches all see the same. A nil Context gives the stage none.
 	Context func() pipeline.Context
 
+	// Anew makes input again for rules of the stage that it was not made for. Nil: they begin
+	// without what happened before.
+	Anew *Anew
+
 	// Tenant owns records that name no tenant. Default "default".
 	Tenant string
 	// Accounts writes, in each transaction, one pipeline.Account per input partition to
@@ -124,6 +128,7 @@ func (c *LaneConfig) Validate() error {
 	bad(c.TransactionTimeout <= 0 || c.TransactionTimeout >= c.SessionTimeout,
 		"transaction timeout %v must be shorter than session timeout %v: else a dead owner's transaction outlives its ownership",
 		c.TransactionTimeout, c.SessionTimeout)
+	bad(c.Anew != nil && (c.Anew.Topic == "" || c.Anew.Past <= 0 || c.Anew.New == nil), "input is made anew: want a topic, a positive time and a stage")
 	bad(c.DrainTimeout <= 0, "drain timeout %v: want a positive time", c.DrainTimeout)
 	return errors.Join(errs...)
 }

@@ -350,15 +350,9 @@ func (t *txn) without(ctx context.Context, parts []*part, f func(*touch) error) 
 // commit either.
 func (t *txn) tick(ctx context.Context, u *touch) error {
 	s, p := t.s, u.part
-	w := s.work(p)
-	now := max(u.watermark, s.l.now())
-	err := guard(func() error { return p.state.Tick(ctx, now, &w.batch) })
-	if err == nil {
-		err = w.fits()
-	}
+	w, err := t.let(ctx, p, max(u.watermark, s.l.now()))
 	if err != nil {
-		s.put(w)
-		return &stageError{part: p, err: err}
+		return err
 	}
 	s.scratch = p.state.AppendDelta(s.scratch[:0])
 	if len(s.scratch)+len(w.batch.Out)+len(w.batch.Calls)+len(w.batch.Rejects) == 0 {

@@ -9,49 +9,73 @@ import (
 	"github.com/riposte-sec/riposte/pipeline"
 )
 
-// warm reads the input of a restored partition a second time, if its stage says that parts
-// of its state are not there. It runs before the first record is fetched. Nothing of it is
-// committed here: a transaction of its own writes what it changed before the first record is
-// processed, and until then a crash or an abort means that it is done again.
-func (s *session) warm(ctx context.Context, p *part) error {
-	w, ok := p.state.(pipeline.Warmer)
-	if !ok || p.seq == 0 {
-		return nil // without a state everything is read anyway
+// warming is a restored partition whose stage says that parts of its state are not there.
+type warming struct {
+	part   *part
+	stage  pipeline.Warmer
+	cold   pipeline.Cold
+	short  bool          // not everything that the stage wants can be read
+	recs   []*kgo.Record // for the stage, of the slice of time at hand
+	failed error         // what the stage said
+}
+
+// warm reads the input of restored partitions a second time where their stages want it, and
+// what it is made of where the input itself is of no use. It runs before the first record is
+// fetched. Nothing of it is committed here: a transaction of its own writes what it changed
+// before the first record is processed, and until then a crash or an abort means that it is
+// done again.
+func (s *session) warm(ctx context.Context, parts []*part) error {
+	var all []*warming
+	for _, p := range parts {
+		w, ok := p.state.(pipeline.Warmer)
+		if !ok || p.seq == 0 {
+			continue // without a state everything is read anyway
+		}
+		x := &warming{part: p, stage: w}
+		if err := guard(func() error { x.cold = w.Cold(); return nil }); err != nil {
+			return err
+		}
+		if p.warmed = len(x.cold.Rules)+len(x.cold.Lost) > 0; p.warmed {
+			all = append(all, x)
+		}
 	}
-	var cold pipeline.Cold
-	if err := guard(func() error { cold = w.Cold(); return nil }); err != nil {
-		return err
-	}
-	log := s.l.log.With("topic", p.topic, "partition", p.id.partition)
-	count := func(result string, n int) {
-		s.l.m.warmups.WithLabelValues(s.l.cfg.Stage, result).Add(float64(n))
-	}
-	if len(cold.Lost) > 0 {
-		log.Warn("rules start without what happened before", "rules", cold.Lost)
-		count("cold", len(cold.Lost))
-	}
-	p.warmed = len(cold.Rules)+len(cold.Lost) > 0
-	if cold.Since == 0 {
+	if len(all) == 0 {
 		return nil
 	}
-	from, whole, err := s.since(ctx, p, cold.Since)
-	if err != nil {
-		return fmt.Errorf("warm-up of %s[%d]: %w", p.topic, p.id.partition, err)
+	if err := s.rewind(ctx, all); err != nil {
+		return fmt.Errorf("warm-up: %w", err)
 	}
-	if whole {
-		log.Info("rules are warmed from the log", "rules", cold.Rules, "from", from, "to", p.next)
-		count("warm", len(cold.Rules))
-	} else {
-		log.Warn("the log does not reach back as far as rules look: they may miss what began before",
-			"rules", cold.Rules, "since", cold.Since.Time(), "from", from, "to", p.next)
-		count("short", len(cold.Rules))
+	for _, x := range all {
+		if x.failed == nil {
+			x.failed = guard(func() error { return x.stage.Warmed(ctx) })
+		}
+		s.tellWarm(x)
 	}
-	failed, err := s.warmFrom(ctx, p, w, from)
-	if failed != nil { // the stage is as it was: to serve it cold is better than not at all
-		log.Error("rules could not be warmed, they start without what happened before", "rules", cold.Rules, "err", failed)
-		count("cold", len(cold.Rules))
+	return nil
+}
+
+// tellWarm logs and counts what became of the rules of x.
+func (s *session) tellWarm(x *warming) {
+	log := s.l.log.With("topic", x.part.topic, "partition", x.part.id.partition)
+	count := func(result string, rules []string) {
+		s.l.m.warmups.WithLabelValues(s.l.cfg.Stage, result).Add(float64(len(rules)))
 	}
-	return err
+	if len(x.cold.Lost) > 0 {
+		log.Warn("rules start without what happened before", "rules", x.cold.Lost)
+		count("cold", x.cold.Lost)
+	}
+	switch {
+	case x.failed != nil: // the stage is as it was: to serve it cold is better than not at all
+		log.Error("rules could not be warmed, they start without what happened before", "rules", x.cold.Rules, "err", x.failed)
+		count("cold", x.cold.Rules)
+	case x.short:
+		log.Warn("what was read does not reach back as far as rules look: they may miss what began before",
+			"rules", x.cold.Rules, "since", x.cold.Since.Time(), "anew", x.cold.Anew, "anew_since", x.cold.AnewSince.Time())
+		count("short", x.cold.Rules)
+	default:
+		log.Info("rules were warmed from the log", "rules", x.cold.Rules, "anew", x.cold.Anew)
+		count("warm", x.cold.Rules)
+	}
 }
 
 // warmed reports whether records came of a partition whose warm-up is not committed yet.
@@ -64,9 +88,10 @@ func (s *session) warmed(fetches kgo.Fetches) (yes bool) {
 }
 
 // putBack leaves the records of one partition for the next transaction, so that this one
-// holds what the warm-ups changed and nothing that a record may make fail: a warmed stage
-// cannot be rolled back, and without that the record to blame is never found.
-func (t *txn) putBack(_ context.Context, f kgo.FetchTopicPartition) error {
+// holds what the warm-ups changed, with what is to be told of it, and nothing that a record
+// may make fail: a warmed stage cannot be rolled back, and without that the record to blame
+// is never found.
+func (t *txn) putBack(ctx context.Context, f kgo.FetchTopicPartition) error {
 	p := t.s.find(tp{f.Topic, f.Partition})
 	if p == nil {
 		return fmt.Errorf("BUG: records of %s[%d], which is not served", f.Topic, f.Partition)
@@ -75,64 +100,25 @@ func (t *txn) putBack(_ context.Context, f kgo.FetchTopicPartition) error {
 		return err
 	}
 	u := t.touch(p)
-	u.works = append(u.works, t.s.work(p))
 	u.skipped, t.full = true, true
+	w, err := t.let(ctx, p, u.watermark)
+	if err != nil {
+		return err
+	}
+	t.accept(u, w, nil)
 	return nil
 }
 
-// since returns the offset of the first record appended since a time, at most that of the
-// next one to process, and whether the log holds all of them.
-func (s *session) since(ctx context.Context, p *part, since pipeline.Millis) (from int64, whole bool, err error) {
-	starts, err := s.adm.ListStartOffsets(ctx, p.id.topic)
+// let lets time pass on a partition and returns what comes of it.
+func (t *txn) let(ctx context.Context, p *part, now pipeline.Millis) (*work, error) {
+	w := t.s.work(p)
+	err := guard(func() error { return p.state.Tick(ctx, now, &w.batch) })
+	if err == nil {
+		err = w.fits()
+	}
 	if err != nil {
-		return 0, false, err
+		t.s.put(w)
+		return nil, &stageError{part: p, err: err}
 	}
-	start, err := listed(starts, p.id)
-	if err != nil {
-		return 0, false, err
-	}
-	at, err := s.adm.ListOffsetsAfterMilli(ctx, int64(since), p.id.topic)
-	if err != nil {
-		return 0, false, err
-	}
-	if from, err = listed(at, p.id); err != nil {
-		return 0, false, err
-	}
-	from = min(max(from, start), p.next)
-	return from, start == 0 || from > start, nil
-}
-
-// warmFrom gives the stage the records from an offset up to the next one to process. failed
-// is what the stage said, err that the records could not be read.
-func (s *session) warmFrom(ctx context.Context, p *part, w pipeline.Warmer, from int64) (failed, err error) {
-	work := &work{}
-	var rs []*kgo.Record
-	flush := func() error {
-		work.batch.Reset()
-		work.batch.Topic, work.batch.Partition, work.batch.Tenant = p.topic, p.id.partition, s.l.cfg.Tenant
-		clear(work.in)
-		work.in = work.in[:0]
-		work.read(rs)
-		rs = rs[:0]
-		return guard(func() error { return w.Warm(ctx, &work.batch) })
-	}
-	refused, err := readSpans(ctx, s.l.cfg.Kafka, map[tp]span{p.id: {from, p.next}}, func(_ tp, r *kgo.Record) error {
-		if r.Offset >= p.next {
-			return nil
-		}
-		if rs = append(rs, r); len(rs) < s.l.cfg.MaxBatch {
-			return nil
-		}
-		return flush()
-	})
-	if err != nil {
-		return nil, fmt.Errorf("warm-up of %s[%d]: %w", p.topic, p.id.partition, err)
-	}
-	if failed = refused[p.id]; failed == nil && len(rs) > 0 {
-		failed = flush()
-	}
-	if failed == nil {
-		failed = guard(func() error { return w.Warmed(ctx) })
-	}
-	return failed, nil
+	return w, nil
 }

@@ -26,19 +26,35 @@ type warmTally struct {
 	part   int32
 	values []string
 	fails  bool
+
+	anew  pipeline.Millis // also from its source, since then
+	await []string
 }
+
+var _ pipeline.Warmer = (*warmTally)(nil)
 
 // warmLog is what the instances of a test were warmed with.
 type warmLog struct {
 	mu     sync.Mutex
 	values map[int32][][]string // by partition, one list for each warm-up
+	await  []string
 }
 
 func (w *warmTally) Cold() pipeline.Cold {
 	if w.seen["warm"] > 0 {
 		return pipeline.Cold{}
 	}
+	if w.anew != 0 {
+		return pipeline.Cold{Since: w.since, Rules: []string{"r"}, Anew: []string{"r"}, AnewSince: w.anew}
+	}
 	return pipeline.Cold{Since: w.since, Rules: []string{"r"}, Lost: []string{"l"}}
+}
+
+func (w *warmTally) Await(_ context.Context, b *pipeline.Batch) error {
+	for i := range b.In {
+		w.await = append(w.await, string(b.In[i].Value))
+	}
+	return nil
 }
 
 func (w *warmTally) Warm(_ context.Context, b *pipeline.Batch) error {
@@ -55,6 +71,7 @@ func (w *warmTally) Warmed(context.Context) error {
 	w.log.mu.Lock()
 	defer w.log.mu.Unlock()
 	w.log.values[w.part] = append(w.log.values[w.part], w.values)
+	w.log.await = append(w.log.await, w.await...)
 	w.bump("warm")
 	return nil
 }
