@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/pipeline/correlate"
 	"github.com/riposte-sec/riposte/pipeline/run"
 	"github.com/riposte-sec/riposte/pipeline/run/broker"
@@ -62,6 +63,9 @@ func restore(ctx context.Context, o options, say func(string, ...any)) (rs []res
 				return err
 			}
 			for _, st := range stages {
+				if err := st.Tick(ctx, st.Watermark().Add(time.Hour), &pipeline.Batch{}); err != nil { // what the first one costs belongs to it
+					return err
+				}
 				keys += st.Groups()
 			}
 			return nil

@@ -11,13 +11,13 @@ import (
 // share: keys go in the order of what they are worth, until a tenth of the share is free.
 func (s *Stage) shed(out *outputs, r *rule, tenant string) {
 	if n := share(s.cfg.Budget, s.cfg.RuleShare); r.bytes > n {
-		s.evict(out, func(o *rule, _ *key) bool { return o == r }, func() bool { return r.bytes <= n-n/10 })
+		s.evict(out, r, "", func() bool { return r.bytes <= n-n/10 })
 	}
 	if n := share(s.cfg.Budget, s.cfg.TenantShare); s.tenants[tenant] > n && len(s.tenants) > 1 {
-		s.evict(out, func(_ *rule, k *key) bool { return k.tenant == tenant }, func() bool { return s.tenants[tenant] <= n-n/10 })
+		s.evict(out, nil, tenant, func() bool { return s.tenants[tenant] <= n-n/10 })
 	}
 	if n := s.cfg.Budget; s.bytes > n {
-		s.evict(out, func(*rule, *key) bool { return true }, func() bool { return s.bytes <= n-n/10 })
+		s.evict(out, nil, "", func() bool { return s.bytes <= n-n/10 })
 	}
 }
 
@@ -64,13 +64,18 @@ type candidate struct {
 	last int64
 }
 
-// evict drops keys that among accepts until enough says so. The order is total, so that
-// every run drops the same ones. What is expired went before, when time passed.
-func (s *Stage) evict(out *outputs, among func(*rule, *key) bool, enough func() bool) {
+// evict drops keys, of one rule or of one tenant if they are given, until enough says so.
+// The order is total, so that every run drops the same ones. What is expired went before,
+// when time passed.
+func (s *Stage) evict(out *outputs, only *rule, tenant string, enough func() bool) {
 	var all []candidate
 	for _, r := range s.rules {
+		if only != nil && r != only {
+			continue
+		}
+		s.unpackAll(r)
 		for text, k := range r.keys {
-			if among(r, k) {
+			if tenant == "" || k.tenant == tenant {
 				all = append(all, candidate{r, text, rank(r, k), lastOf(k)})
 			}
 		}

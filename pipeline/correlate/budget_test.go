@@ -111,7 +111,7 @@ func TestExpiredGoFirstThenSinglesThenLeastProgress(t *testing.T) {
 	for range 3 {
 		before := st.Stats().Evicted
 		b := &pipeline.Batch{}
-		st.evict(&outputs{b: b}, func(*rule, *key) bool { return true }, func() bool { return st.Stats().Evicted > before })
+		st.evict(&outputs{b: b}, nil, "", func() bool { return st.Stats().Evicted > before })
 		facts := factsOf(t, b)
 		if len(facts) != 1 || facts[0].Alert.Fate != FateBudget {
 			t.Fatalf("an eviction is told as %q", fates(facts))

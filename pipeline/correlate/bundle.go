@@ -133,7 +133,7 @@ func (s *Stage) tell(out *outputs, text string, at pipeline.Millis) {
 	for i := range waiting {
 		w := &waiting[i]
 		r := s.rules[w.rule]
-		if r == nil || r.keys[w.key] == nil {
+		if r == nil || s.find(r, []byte(w.key)) == nil {
 			continue
 		}
 		k := s.touch(r, []byte(w.key))

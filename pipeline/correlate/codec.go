@@ -51,6 +51,11 @@ func (r *reader) err() error {
 }
 
 func (r *reader) uint() uint64 {
+	if len(r.p) > 0 && r.p[0] < 0x80 { // as most are
+		n := r.p[0]
+		r.p = r.p[1:]
+		return uint64(n)
+	}
 	n, size := binary.Uvarint(r.p)
 	if size <= 0 {
 		r.fail()

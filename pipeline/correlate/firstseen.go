@@ -34,7 +34,7 @@ func (s *Stage) learning(r *rule, k *key, x *session) bool {
 	if r.c.Type != FirstSeen || r.c.Learning == 0 {
 		return false
 	}
-	own := r.keys[string(appendKeyText(nil, k.tenant, k.group[:len(k.group)-len(r.c.Fields)]))]
+	own := s.find(r, appendKeyText(nil, k.tenant, k.group[:len(k.group)-len(r.c.Fields)]))
 	if own == nil {
 		return false
 	}

@@ -14,7 +14,8 @@ type rule struct {
 	span  pipeline.Millis
 	slack pipeline.Millis // how much later than others its signals may come, see Set.slack
 	loud  bool            // its alerts are told; otherwise they only feed other correlations
-	keys  map[string]*key
+	keys  map[string]*key // by their text, without those in packs; see Stage.find
+	packs packs
 	storm storm
 	bytes int
 

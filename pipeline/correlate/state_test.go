@@ -167,6 +167,10 @@ func FuzzRestore(f *testing.F) {
 	st := stageOf(f, nil, c)
 	process(f, st, sig("n", "g", 1, 0), sig("n", "g", 2, 0), sig("n", "g", 3, 0))
 	f.Add(st.AppendDelta(nil))
+	st.Commit()
+	for _, p := range snapshot(f, st) {
+		f.Add(p)
+	}
 	f.Fuzz(func(t *testing.T, piece []byte) {
 		st := stageOf(t, nil, c)
 		if len(piece) >= headSize {

@@ -12,7 +12,7 @@ import (
 type timer struct {
 	at   pipeline.Millis
 	rule string
-	key  string
+	key  string // empty: some key of a pack, see Stage.unpackDue
 }
 
 type timers []timer
@@ -53,7 +53,24 @@ func (s *Stage) schedule(r *rule, k *key) {
 		return // the hint that is there comes first and is renewed then
 	}
 	k.due = due
-	heap.Push(&s.timers, timer{at: due, rule: r.id, key: k.text})
+	s.addTimer(timer{at: due, rule: r.id, key: k.text})
+}
+
+// addTimer adds a hint. While a state is restored they are not in order, see heapTimers.
+func (s *Stage) addTimer(t timer) {
+	if s.heaped {
+		heap.Push(&s.timers, t)
+	} else {
+		s.timers = append(s.timers, t)
+	}
+}
+
+// heapTimers puts the hints in order.
+func (s *Stage) heapTimers() {
+	if !s.heaped {
+		heap.Init(&s.timers)
+		s.heaped = true
+	}
 }
 
 // pass lets the watermark move to wm and does what falls due, in the order of the
@@ -69,12 +86,17 @@ func (s *Stage) pass(out *outputs, wm pipeline.Millis) {
 	}
 	s.undo.clocks(s)
 	s.moved = true
+	s.heapTimers()
 	for len(s.timers) > 0 && s.timers[0].at < wm {
 		s.fallDue(out, s.presentAt(max(s.wm, s.timers[0].at+1)))
 		t, _ := heap.Pop(&s.timers).(timer)
 		s.wm = max(s.wm, t.at+1)
 		r := s.rules[t.rule]
 		if r == nil {
+			continue
+		}
+		if t.key == "" {
+			s.unpackDue(r, t.at)
 			continue
 		}
 		k := r.keys[t.key]

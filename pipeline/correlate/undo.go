@@ -33,7 +33,7 @@ func (u *undo) clocks(s *Stage) {
 
 // touch returns the key to be changed, a new one if there is none.
 func (s *Stage) touch(r *rule, text []byte) *key {
-	k := r.keys[string(text)]
+	k := s.find(r, text)
 	m := s.undo.keys[r.id]
 	if m == nil {
 		m = map[string]*key{}
