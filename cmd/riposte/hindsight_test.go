@@ -52,7 +52,7 @@ func awaitAlerts(t *testing.T, addr, rule string, n int) []*pipeline.Alert {
 }
 
 // serving starts the program over a data directory and returns the address of its Kafka.
-func serving(t *testing.T, args ...string) (*upProcess, string) {
+func serving(t *testing.T, args ...string) (*process, string) {
 	t.Helper()
 	p := startUp(t, append(args, "--no-sample")...)
 	addr := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(p.await(t, "Kafka "))
@@ -60,7 +60,7 @@ func serving(t *testing.T, args ...string) (*upProcess, string) {
 	return p, addr
 }
 
-func (p *upProcess) kill(t *testing.T) {
+func (p *process) kill(t *testing.T) {
 	t.Helper()
 	if err := p.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
