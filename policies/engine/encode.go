@@ -7,13 +7,19 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// FromAST makes a Value of a ground value, for a Source. It allocates.
+// FromAST makes a Value of a ground value, for a Source. It allocates. Several
+// goroutines may read the result at a time. An error matches ErrInput.
 func FromAST(v ast.Value) (Value, error) {
 	a := &arena{}
-	return a.fromAST(v)
+	out, err := a.fromAST(v)
+	if err != nil {
+		return Value{}, err
+	}
+	seal(&out)
+	return out, nil
 }
 
-// Array makes a Value of elems, which it keeps, for a Source.
+// Array makes a Value of elems, which it keeps, for a Source. It is for one goroutine.
 func Array(elems ...Value) Value { return ofArray(&arrayVal{elems: elems}) }
 
 // Len returns the number of elements or members; 0 if v is no collection.

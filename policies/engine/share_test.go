@@ -5,7 +5,37 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 )
+
+// Run with -race: a Source may hand the same Value to several machines.
+func TestAValueOfASourceIsSharedByManyGoroutines(t *testing.T) {
+	t.Parallel()
+	p := mustLoad(t, Config{Modules: map[string]string{"p.rego": `package p
+
+x := {k | some k in input.set} | {input.set, input.obj} if input.set == {1, 2, 3, 4, 5, 6, 7, 8, "c", [1]}
+`}, Entrypoints: []string{"p/x"}})
+	v := ast.MustParseTerm(`{"set": {1, 2, 3, 4, 5, 6, 7, 8, "c", [1]}, "obj": {"b": {"d", "e"}, "a": 1}}`).Value
+	shared := map[int]Value{}
+	for _, f := range p.Fields() {
+		shared[f.ID] = pathSource{p, v}.Lookup(f.ID)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			r, err := p.NewMachine().Eval(context.Background(), 0, From(fixedSource(shared)))
+			if err != nil || r.Value().Len() != 12 {
+				t.Errorf("got %v, %v", r.AST(), err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+type fixedSource map[int]Value
+
+func (s fixedSource) Lookup(id int) Value { return s[id] }
 
 // Run with -race: machines of several goroutines read the same constants and data.
 func TestMachinesOfManyGoroutinesShareAProgram(t *testing.T) {

@@ -32,8 +32,9 @@ const (
 
 // Value is one Rego value. It is a small handle that is copied, not shared: the
 // bytes behind it belong to the machine, program or caller that made it. The
-// zero Value is undefined. A Value is safe for concurrent reads as long as its
-// owner is not evaluating.
+// zero Value is undefined. Reading a Value may put the members of a set or object
+// behind it in order, so that one goroutine at a time may do so, while its owner is
+// not evaluating.
 type Value struct {
 	p unsafe.Pointer // string bytes, *arrayVal, *objectVal or *setVal
 	n uint64         // bool, int64 bits, or length of the string
