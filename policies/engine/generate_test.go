@@ -12,13 +12,13 @@ import (
 type generator struct {
 	r     *rand.Rand
 	rules []rule // written so far: later ones may use them
-	wide  bool   // writes what was added after the first seeds were kept, too
+	level int    // writes what was added after seeds of lower levels were kept, too
 	vars  int
 }
 
 type rule struct {
 	name string
-	kind string // value, set, object, function
+	kind string // value, set, object, function, function2 (of two arguments)
 }
 
 func newGenerator(seed uint64) *generator {
@@ -29,8 +29,11 @@ func (g *generator) pick(list ...string) string { return list[g.r.IntN(len(list)
 
 func (g *generator) kinds() []string {
 	kinds := []string{"value", "value", "bool", "bool", "set", "object", "function", "else", "table", "table"}
-	if g.wide {
+	if g.level > 0 {
 		kinds = append(kinds, "ladder", "ladder", "lists", "lists")
+	}
+	if g.level > 1 {
+		kinds = append(kinds, moreKinds...)
 	}
 	return kinds
 }
@@ -54,13 +57,20 @@ func (g *generator) ref() string {
 	case n < 7:
 		return g.pick("data.d.x", "data.d.y", "data.d.l", "data.d.m", "data.d.f", "data.base.k", "data.d.m.x", "data.nope")
 	case n < 9 && len(g.rules) > 0:
-		r := g.rules[g.r.IntN(len(g.rules))]
-		if r.kind == "function" {
-			return fmt.Sprintf("%s(%s)", r.name, g.atom())
-		}
-		return r.name
+		return g.use(&g.rules[g.r.IntN(len(g.rules))])
 	}
 	return g.constant()
+}
+
+// use is a term that asks for r.
+func (g *generator) use(r *rule) string {
+	switch r.kind {
+	case "function":
+		return fmt.Sprintf("%s(%s)", r.name, g.atom())
+	case "function2":
+		return fmt.Sprintf("%s(%s, %s)", r.name, g.term(1), g.atom())
+	}
+	return r.name
 }
 
 func (g *generator) atom() string {
@@ -74,6 +84,9 @@ func (g *generator) atom() string {
 func (g *generator) term(depth int) string {
 	if depth <= 0 || g.chance(45) {
 		return g.atom()
+	}
+	if g.level > 1 && g.chance(20) {
+		return g.moreTerm(depth - 1)
 	}
 	switch g.r.IntN(13) {
 	case 0:
@@ -126,6 +139,9 @@ func (g *generator) newVar() string {
 
 // expr is one condition.
 func (g *generator) expr(depth int) string {
+	if g.level > 1 && g.chance(35) {
+		return g.moreExpr(depth - 1)
+	}
 	switch g.r.IntN(16) {
 	case 0, 1, 2:
 		return fmt.Sprintf("%s %s %s", g.ref(), g.pick("==", "==", "!="), g.constant())
@@ -227,11 +243,7 @@ func (g *generator) negatable(depth int) string {
 }
 
 func (g *generator) withExpr() string {
-	r := g.rules[g.r.IntN(len(g.rules))]
-	call := r.name
-	if r.kind == "function" {
-		call = fmt.Sprintf("%s(%s)", r.name, g.atom())
-	}
+	call := g.use(&g.rules[g.r.IntN(len(g.rules))])
 	e := fmt.Sprintf("%s with %s as %s", call, g.pick("input.a", "input.s", "input.o.x", "input.o.y", "data.d.x", "data.d.m", "input", "data.d.l"), g.atom())
 	if g.chance(30) {
 		e += fmt.Sprintf(" with %s as %s", g.pick("input.b", "input.o.q", "data.d.y"), g.constant())
@@ -264,7 +276,7 @@ func (g *generator) policy(n int) (source string, entries []string) {
 			}
 			source += b.String()
 			g.rules = append(g.rules, r)
-			if r.kind != "function" {
+			if !strings.HasPrefix(r.kind, "function") {
 				entries = append(entries, "f/"+r.name)
 			}
 			break
@@ -322,6 +334,8 @@ func (g *generator) write(b *strings.Builder, r *rule) {
 	case "function":
 		fmt.Fprintf(b, "%s(x) := %s if {\n\tx %s %s\n\t%s\n}\n\n", r.name, g.pick("x", "[x, x]", g.term(1)), g.pick("==", "!=", ">"), g.constant(), g.body())
 		return
+	default:
+		g.more(b, r)
 	}
 	if r.kind == "value" && g.chance(30) {
 		fmt.Fprintf(b, "default %s := %s\n\n", r.name, g.pick("false", "0", `"none"`, "{}"))
