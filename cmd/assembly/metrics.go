@@ -13,6 +13,16 @@ import (
 type watched interface {
 	Stats() engine.Stats
 	Distrusted() []string
+	Report() engine.Report
+}
+
+// Reports says what the policy engine made of each policy, by the policy's name.
+func (p *Policies) Reports() map[string]engine.Report {
+	out := map[string]engine.Report{}
+	for name, w := range p.watched {
+		out[name] = w.Report()
+	}
+	return out
 }
 
 // metric is one line of the table of metrics; each has the label policy.

@@ -104,8 +104,22 @@ func checkParts(ctx context.Context, cfg Config) []finding {
 		says = fmt.Sprintf("revision %s: %d detections, %d correlations, playbooks and guard", p.Revision, len(p.Detections.IDs()), len(p.Correlations.All()))
 	}
 	out = append(out, verdict("policies", says, exitConfig, err))
+	if err == nil {
+		out = append(out, loadReports(p)...)
+	}
 	connectors, err := makeConnectors(pipelineParts{cfg: cfg, stages: []string{assembly.StageRespond}, log: discardLogger()})
 	return append(out, verdict("sinks", fmt.Sprintf("%d: %v", len(connectors), slices.Sorted(maps.Keys(connectors))), exitConfig, err))
+}
+
+// loadReports says how the rules will be evaluated. A rule that no index helps and a
+// builtin that is OPA's own cost time for each event, and are no mistakes.
+func loadReports(p *assembly.Policies) []finding {
+	var out []finding
+	reports := p.Reports()
+	for _, name := range slices.Sorted(maps.Keys(reports)) {
+		out = append(out, verdict(name, reports[name].String(), exitConfig, nil))
+	}
+	return out
 }
 
 func checkKafka(ctx context.Context, cfg Config) finding {

@@ -64,6 +64,9 @@ func (e *Engine) Engine() string { return "riposte" }
 // Stats returns what was done besides deciding.
 func (e *Engine) Stats() engine.Stats { return e.live.Stats() }
 
+// Report says what was made of the policy.
+func (e *Engine) Report() engine.Report { return e.live.Program().Report() }
+
 // Distrusted returns the document if OPA's interpreter answers for it, because the engine
 // differed from it or gave up.
 func (e *Engine) Distrusted() []string { return e.live.Distrusted() }

@@ -59,6 +59,9 @@ func (d *Detection) entrypoint() string { return "riposte/detect/" + d.Name + "/
 // Stats returns what the matchers did besides matching.
 func (e *Engine) Stats() engine.Stats { return e.live.Stats() }
 
+// Report says what was made of the detections.
+func (e *Engine) Report() engine.Report { return e.live.Program().Report() }
+
 // Distrusted returns the rules that OPA's interpreter answers because the engine differed
 // from it.
 func (e *Engine) Distrusted() []string { return e.live.Distrusted() }

@@ -32,9 +32,9 @@ type Rule struct {
 // Result.Fired refer to positions in this list. The caller must not change it.
 func (p *Program) Rules() []Rule { return p.rules }
 
-// Hits returns how many evaluations of m each rule of Program.Rules held in,
-// since the program was bound. Without Config.Coverage it is empty. It belongs to
-// the machine.
+// Hits returns how many evaluations of m each rule of Program.Rules held in. Without
+// Config.Coverage it is empty. It belongs to the machine, whose next evaluation changes
+// it: read it on the goroutine that evaluates.
 func (m *Machine) Hits() []uint64 { return m.hits }
 
 // Fired returns the positions in Program.Rules of the rules that held in this

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ir"
@@ -45,7 +44,7 @@ func location(l *ir.Location, files []*ir.StringConst) *ast.Location {
 
 // ruleConflict returns OPA's error for rules of f that produce different values.
 func ruleConflict(f *function, pc int32) error {
-	_, path, _ := strings.Cut(f.name, ".") // drop the planner's generation, "g0."
+	path := f.path()
 	if len(f.params) > 2 {
 		return conflict(f.locs[pc], "function "+path+" produced conflicting values for the same inputs")
 	}

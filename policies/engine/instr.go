@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"strings"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
@@ -71,6 +73,12 @@ type function struct {
 	guards  [][]guard       // of each rule; nil if none were looked for
 	fixed   bool            // reads the unchanged input and data documents, takes no arguments
 	total   bool            // may return something although no rule does anything
+}
+
+// path is the document or function of the policies that f computes.
+func (f *function) path() string {
+	_, path, _ := strings.Cut(f.name, ".") // without the planner's generation, "g0."
+	return path
 }
 
 // site is one place that calls a builtin.

@@ -28,6 +28,7 @@ type judge struct {
 	indexing bool
 	cfg      *Config
 	budget   int // instructions
+	names    []string
 
 	mu      *sync.Mutex
 	queries map[string]*rego.PreparedEvalQuery // guarded by mu
@@ -42,6 +43,7 @@ func newJudge(ctx context.Context, cfg Config, doc map[string]any) (*judge, erro
 	j.compiler = ast.NewCompiler().WithCapabilities(cfg.Capabilities).WithStrict(!cfg.LaxCompile).
 		WithEnablePrintStatements(cfg.Print != nil).WithDefaultRegoVersion(ast.RegoV1).
 		WithPathConflictsCheck(func(path []string) (bool, error) { return exists(doc, path), nil })
+	j.names = listNames(mods)
 	if cfg.Schemas != nil {
 		j.compiler = j.compiler.WithSchemas(cfg.Schemas)
 	}
@@ -121,10 +123,11 @@ func (j *judge) eval(ctx context.Context, name string, input ast.Value) (ast.Val
 	return v, nil
 }
 
-// rules lists the rules of the policies as data.path, sorted, without tests.
-func (j *judge) rules() []string {
+// listNames lists the rules of modules as data.path, sorted. They are not compiled yet:
+// variables have the names that the policies give them.
+func listNames(modules map[string]*ast.Module) []string {
 	var out []string
-	for _, m := range j.compiler.Modules {
+	for _, m := range modules {
 		for _, r := range m.Rules {
 			out = append(out, r.Ref().String())
 		}

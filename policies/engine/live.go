@@ -164,8 +164,13 @@ func (w *Worker) catchUp() {
 	w.m.bind(g.prog)
 }
 
-// Revision returns the revision of the last decision.
-func (w *Worker) Revision() string { return w.gen.prog.revision }
+// Program returns the program of the last decision. Result.Fired and Hits refer to its
+// rules.
+func (w *Worker) Program() *Program { return w.gen.prog }
+
+// Hits returns what Machine.Hits does, for the decisions of w with Program. The machine's
+// count: what topdown answered is not in it.
+func (w *Worker) Hits() []uint64 { return w.m.Hits() }
 
 // Eval decides the entry point name for in. Result and errors are those of
 // Machine.Eval.

@@ -45,13 +45,13 @@ func TestEachLiveDecisionHasOneRevisionWhileProgramsAreSwapped(t *testing.T) {
 				}
 				n, _ := r.Value().Get("revision").Int()
 				twice, _ := r.Value().Get("twice").Int()
-				if fmt.Sprint(n) != r.Revision() || w.Revision() != r.Revision() || twice != n*int64(i%100) {
+				if fmt.Sprint(n) != r.Revision() || w.Program().Revision() != r.Revision() || twice != n*int64(i%100) {
 					t.Errorf("decision %v of revision %s is mixed", r.AST(), r.Revision())
 					return
 				}
 				hits, err := w.Match(context.Background(), JSON([]byte(`{"x": 2}`)), nil)
-				if n, _ := hits[0].Value.Get("revision").Int(); err != nil || len(hits) != 2 || fmt.Sprint(n) != w.Revision() {
-					t.Errorf("hits %v of revision %s, %v", hits, w.Revision(), err)
+				if n, _ := hits[0].Value.Get("revision").Int(); err != nil || len(hits) != 2 || fmt.Sprint(n) != w.Program().Revision() {
+					t.Errorf("hits %v of revision %s, %v", hits, w.Program().Revision(), err)
 					return
 				}
 			}

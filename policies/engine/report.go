@@ -12,9 +12,14 @@ type Report struct {
 	Rules []string
 	// Functions is how many functions the machine has.
 	Functions int
-	// Indexed counts the rules that are tried only when their guards hold, and
-	// Guarded those that have guards at all.
+	// Indexed counts the rules, and branches of else chains, that are tried only
+	// when their guards hold, and Guarded those that have guards at all. A document
+	// of few rules needs no index of its own; as an entry point of Machine.Match it
+	// is part of the index over all.
 	Indexed, Guarded int
+	// Unguarded names the documents and functions with a rule that is tried each
+	// time: nothing about its first conditions can be looked up.
+	Unguarded []string
 	// Native and Foreign name the builtins that are called: natively, and through
 	// OPA with a conversion of the arguments.
 	Native, Foreign []string
@@ -29,14 +34,16 @@ type Report struct {
 
 // Report describes p.
 func (p *Program) Report() Report {
-	r := Report{Rules: p.judge.rules(), Functions: len(p.code.fns), Fallback: map[string]error{}}
+	r := Report{Rules: slices.Clone(p.judge.names), Functions: len(p.code.fns), Fallback: map[string]error{}}
 	for _, f := range p.code.fns {
 		for _, g := range f.guards {
-			if len(g) > 0 {
-				r.Guarded++
-				if f.index != nil {
-					r.Indexed++
-				}
+			if len(g) == 0 {
+				r.Unguarded = append(r.Unguarded, f.path())
+				continue
+			}
+			r.Guarded++
+			if f.index != nil {
+				r.Indexed++
 			}
 		}
 	}
@@ -59,7 +66,7 @@ func (p *Program) Report() Report {
 			r.Fallback[e.name] = e.cause
 		}
 	}
-	for _, list := range []*[]string{&r.Native, &r.Foreign, &r.Nondeterministic, &r.Fields} {
+	for _, list := range []*[]string{&r.Native, &r.Foreign, &r.Nondeterministic, &r.Fields, &r.Unguarded} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
@@ -68,6 +75,6 @@ func (p *Program) Report() Report {
 
 // String is a summary in one line.
 func (r Report) String() string {
-	return fmt.Sprintf("%d rules, %d functions, %d guarded, %d indexed, %d fields read, %d native builtins, foreign: %v, nondeterministic: %v, by topdown: %d",
-		len(r.Rules), r.Functions, r.Guarded, r.Indexed, len(r.Fields), len(r.Native), r.Foreign, r.Nondeterministic, len(r.Fallback))
+	return fmt.Sprintf("%d rules, %d functions, %d guarded, %d indexed, unguarded: %d, %d fields read, %d native builtins, foreign: %v, nondeterministic: %v, by topdown: %d",
+		len(r.Rules), r.Functions, r.Guarded, r.Indexed, len(r.Unguarded), len(r.Fields), len(r.Native), r.Foreign, r.Nondeterministic, len(r.Fallback))
 }
