@@ -49,7 +49,7 @@ const (
 	hangingCoordinator = 3
 )
 
-func (h *hangingBroker) control(req kmsg.Request) (kmsg.Response, error, bool) {
+func (h *hangingBroker) answer(req kmsg.Request) kmsg.Response {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch req := req.(type) {
@@ -59,15 +59,15 @@ func (h *hangingBroker) control(req kmsg.Request) (kmsg.Response, error, bool) {
 		s.TransactionalID, s.State = req.TransactionalIDs[0], h.state
 		s.ProducerID, s.ProducerEpoch = hangingProducer, hangingEpoch+1
 		resp.TransactionStates = append(resp.TransactionStates, s)
-		return resp, nil, true
+		return resp
 	case *kmsg.DescribeProducersRequest:
-		return h.producers(req), nil, true
+		return h.producers(req)
 	case *kmsg.WriteTxnMarkersRequest:
 		resp := req.ResponseKind().(*kmsg.WriteTxnMarkersResponse)
 		h.written = append(h.written, req.Markers...)
-		return resp, nil, true
+		return resp
 	}
-	return nil, nil, false
+	return nil
 }
 
 // producers has one open transaction of the lane and one of somebody else.
@@ -103,7 +103,7 @@ func TestLaneEndsWhatHangsOfItsFormerLifeAsItWasMeant(t *testing.T) {
 		for _, key := range []kmsg.Key{kmsg.DescribeTransactions, kmsg.DescribeProducers, kmsg.WriteTxnMarkers} {
 			r.cluster().ControlKey(int16(key), func(req kmsg.Request) (kmsg.Response, error, bool) {
 				r.cluster().KeepControl()
-				return h.control(req)
+				return h.answer(req), nil, true
 			})
 		}
 		l := r.start(r.config("w1"))

@@ -23,7 +23,9 @@ type part struct {
 
 	seenAt  time.Time // when records came last
 	highest int64     // end of the partition, as of the last fetch
-	owned   bool      // Kafka said that the partition is ours
+	atEnd   bool      // nothing was left to read at the position endAt
+	endAt   int64
+	owned   bool // Kafka said that the partition is ours
 	paused  bool
 	warmed  bool // the state holds what no committed transaction tells yet, see warm
 	tries   int  // failures in a row of the batch at hand

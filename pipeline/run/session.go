@@ -28,6 +28,8 @@ type session struct {
 	gts *kgo.GroupTransactSession
 	cut context.CancelFunc // of the client's own context
 	adm *kadm.Client
+	// side is for fetches beside those of gts, whose connection waits for records.
+	side *kgo.Client
 	// ready is closed when gts and adm are set. The group's goroutine starts before the
 	// client is handed to us: it may be assigned partitions while newSession still runs.
 	ready chan struct{}
@@ -67,9 +69,13 @@ func newSession(ctx context.Context, l *Lane) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.side, err = c.Kafka.client(); err != nil {
+		return nil, err
+	}
 	own, cut := context.WithCancel(context.WithoutCancel(ctx))
 	if s.gts, err = kgo.NewGroupTransactSession(append(opts, kgo.WithContext(own))...); err != nil {
 		cut()
+		s.side.Close()
 		return nil, fmt.Errorf("kafka client: %w", err)
 	}
 	s.cut = cut
@@ -260,6 +266,7 @@ func (s *session) close(work context.Context) error {
 	s.mu.Unlock()
 	s.l.setServes(0)
 	closeMember(s.gts.Close, s.cut)
+	s.side.Close()
 	if !s.l.cfg.Leave {
 		return nil
 	}

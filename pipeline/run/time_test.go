@@ -3,9 +3,14 @@ package run
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/riposte-sec/riposte/pipeline"
 )
@@ -125,4 +130,80 @@ func TestPartitionOverItsBudgetIsPausedAndGoesOn(t *testing.T) {
 		}
 		return ""
 	})
+}
+
+// punctual is a stage that notes when time passed before it had the records that wait.
+type punctual struct {
+	*tallyStage
+	records, early *atomic.Int64
+}
+
+func (p punctual) Process(ctx context.Context, b *pipeline.Batch) error {
+	p.records.Add(int64(len(b.In)))
+	return p.tallyStage.Process(ctx, b)
+}
+
+func (p punctual) Tick(_ context.Context, _ pipeline.Millis, b *pipeline.Batch) error {
+	if len(b.In) == 0 && p.records.Load() == 0 {
+		p.early.Add(1)
+	}
+	return nil
+}
+
+// TestTimeDoesNotPassBeforeWhatWaitsIsRead has fetches that take far longer than TickEvery:
+// a lane that comes back must not take its partition for idle meanwhile.
+func TestTimeDoesNotPassBeforeWhatWaitsIsRead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 1)
+	r.produce("k v1", "k v2")
+	// What comes behind the records is nothing to read: an aborted one and its marker.
+	cl, err := r.k.client(kgo.TransactionalID("other"), kgo.DefaultProduceTopic(r.k.Topic("in")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if err := errors.Join(cl.BeginTransaction(), cl.ProduceSync(t.Context(), kgo.StringRecord("aborted")).FirstErr(), cl.EndTransaction(t.Context(), kgo.TryAbort)); err != nil {
+		t.Fatal(err)
+	}
+	var slow atomic.Int64
+	slow.Store(3)
+	r.cluster().ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		r.cluster().KeepControl()
+		if slow.Add(-1) >= 0 {
+			time.Sleep(200 * time.Millisecond)
+		}
+		return nil, nil, false
+	})
+	c := r.config("w1")
+	c.TickEvery = 10 * time.Millisecond
+	var records, early atomic.Int64
+	var ticked atomic.Bool
+	c.New = func(string, int32) (pipeline.Stage, error) {
+		return ticking{punctual{newTally(), &records, &early}, &ticked}, nil
+	}
+	l := r.start(c)
+	r.drained(l)
+	if n := early.Load(); n > 0 {
+		t.Errorf("time passed %d times before the waiting records were read", n)
+	}
+	ticked.Store(false)
+	eventually(t, func() string {
+		if !ticked.Load() {
+			return "no time passes on a partition that is read to its end"
+		}
+		return ""
+	})
+}
+
+// ticking notes that time passed without records.
+type ticking struct {
+	punctual
+	ticked *atomic.Bool
+}
+
+func (s ticking) Tick(ctx context.Context, now pipeline.Millis, b *pipeline.Batch) error {
+	if len(b.In) == 0 {
+		s.ticked.Store(true)
+	}
+	return s.punctual.Tick(ctx, now, b)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -313,8 +314,8 @@ func (t *txn) deliver(ctx context.Context) error {
 	})
 }
 
-// idleTicks lets time pass on partitions that had no records for a while. Their clock is
-// the runtime's: they have read all that the last fetch knew of.
+// idleTicks lets time pass on partitions that had no records for a while and have none to
+// read. Their clock is the runtime's.
 func (t *txn) idleTicks(ctx context.Context, now time.Time) error {
 	s := t.s
 	var idle []*part
@@ -323,7 +324,31 @@ func (t *txn) idleTicks(ctx context.Context, now time.Time) error {
 			idle = append(idle, p)
 		}
 	})
+	// A partition that is paused for its memory gets room by time alone.
+	idle = slices.DeleteFunc(idle, func(p *part) bool { return !p.paused && !s.readToItsEnd(ctx, p) })
 	return t.without(ctx, idle, func(u *touch) error { return t.tick(ctx, u) })
+}
+
+// endPatience bounds the question whether a partition is read to its end.
+const endPatience = 2 * time.Second
+
+// readToItsEnd reports whether nothing waits to be read of a partition. That none came for a
+// while does not say so: a fetch may be slow, and after an assignment none has been answered
+// yet. Were time to pass on such a partition by the runtime's clock, then what waits would be
+// late for its stage, all that came while nobody served it. It is asked once for each
+// position: what is appended afterwards is new.
+func (s *session) readToItsEnd(ctx context.Context, p *part) bool {
+	if p.atEnd && p.endAt == p.next {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, endPatience)
+	defer cancel()
+	more, err := waiting(ctx, s.side, p.id, p.next)
+	if err != nil {
+		s.l.log.Debug("not known whether the partition is read to its end", "topic", p.topic, "partition", p.id.partition, "err", err)
+	}
+	p.atEnd, p.endAt = err == nil && !more, p.next
+	return p.atEnd
 }
 
 // without runs f for those of the parts that are ours, without records.
