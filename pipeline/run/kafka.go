@@ -172,6 +172,15 @@ func (k Kafka) client(extra ...kgo.Opt) (*kgo.Client, error) {
 	return cl, nil
 }
 
+// unreached is the error of the first request to the cluster, which is where a wrong address,
+// certificate or password shows.
+func (k Kafka) unreached(err error) error {
+	if alert, ok := errors.AsType[*net.OpError](err); ok && alert.Op == "remote error" {
+		err = fmt.Errorf("%w: the broker refused the TLS handshake; it may want a certificate of ours (tls.cert and tls.key) that it trusts", err)
+	}
+	return fmt.Errorf("kafka at %s: list topics: %w", strings.Join(k.Brokers, ", "), err)
+}
+
 // leavePatience is how long a client that is closed may take to let go of its group.
 const leavePatience = 2 * time.Second
 

@@ -57,7 +57,7 @@ func EnsureTopics(ctx context.Context, k Kafka, specs ...TopicSpec) error {
 func ensureTopics(ctx context.Context, k Kafka, adm *kadm.Client, specs []TopicSpec) error {
 	there, err := adm.ListTopics(ctx)
 	if err != nil {
-		return fmt.Errorf("list topics: %w", err)
+		return k.unreached(err)
 	}
 	var missing []TopicSpec
 	var errs []error
@@ -76,13 +76,37 @@ func ensureTopics(ctx context.Context, k Kafka, adm *kadm.Client, specs []TopicS
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	for _, s := range missing {
-		_, err := adm.CreateTopic(ctx, s.Partitions, -1, s.configs(), k.Topic(s.Name))
-		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) { // somebody was faster
-			return fmt.Errorf("create topic %s: %w", k.Topic(s.Name), err)
-		}
+	if err := createTopics(ctx, k, adm, missing); err != nil {
+		return err
 	}
 	return awaitTopics(ctx, k, adm, missing)
+}
+
+// createTopics creates topics, those of one kind with one request: each request is a
+// write to the cluster's own log.
+func createTopics(ctx context.Context, k Kafka, adm *kadm.Client, missing []TopicSpec) error {
+	kinds := make(map[TopicSpec][]string)
+	for _, s := range missing {
+		kind := s
+		kind.Name = ""
+		kinds[kind] = append(kinds[kind], k.Topic(s.Name))
+	}
+	for kind, names := range kinds {
+		made, err := adm.CreateTopics(ctx, kind.Partitions, -1, kind.configs(), names...)
+		if err != nil {
+			return fmt.Errorf("create topics: %w", err)
+		}
+		for _, t := range made.Sorted() {
+			switch {
+			case t.Err == nil, errors.Is(t.Err, kerr.TopicAlreadyExists): // somebody was faster
+			case t.ErrMessage != "":
+				return fmt.Errorf("create topic %s: %w: %s", t.Topic, t.Err, t.ErrMessage)
+			default:
+				return fmt.Errorf("create topic %s: %w", t.Topic, t.Err)
+			}
+		}
+	}
+	return nil
 }
 
 // topicPatience is how long a cluster may take to know a topic that it made.
@@ -104,7 +128,7 @@ func awaitTopics(ctx context.Context, k Kafka, adm *kadm.Client, made []TopicSpe
 	for {
 		there, err := adm.ListTopics(ctx, names...)
 		if err != nil {
-			return fmt.Errorf("list topics: %w", err)
+			return k.unreached(err)
 		}
 		var errs []error
 		var unknown string
@@ -170,7 +194,7 @@ func Partitions(ctx context.Context, k Kafka, names ...string) (map[string]int32
 	}
 	there, err := adm.ListTopics(ctx, full...)
 	if err != nil {
-		return nil, fmt.Errorf("list topics: %w", err)
+		return nil, k.unreached(err)
 	}
 	got := make(map[string]int32, len(names))
 	for _, t := range slices.Sorted(maps.Keys(there)) {
