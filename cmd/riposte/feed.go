@@ -69,14 +69,26 @@ func (a *app) feed(ctx context.Context, f feedFlags, paths []string) error {
 	for _, n := range reader.Notes() {
 		fmt.Fprintln(a.stderr, n)
 	}
+	return a.feedFrom(ctx, k, reader, f.rate)
+}
+
+// feedFrom feeds all that reader has.
+func (a *app) feedFrom(ctx context.Context, k run.Kafka, reader *file.Reader, rate float64) error {
+	there, err := rawTopicsOf(ctx, k)
+	if err != nil {
+		return err
+	}
 	feeder, err := run.NewFeeder(k)
 	if err != nil {
 		return err
 	}
 	defer feeder.Close()
 	show := newProgress(a.stderr, "fed")
-	pace := newPacer(f.rate)
+	pace := newPacer(rate)
 	send := func(ctx context.Context, m pipeline.Message) error {
+		if there[m.Topic] == 0 {
+			return fmt.Errorf("topic %s does not exist: `riposte run` creates it", k.Topic(m.Topic))
+		}
 		if err := pace.wait(ctx); err != nil {
 			return err
 		}
@@ -95,6 +107,15 @@ func (a *app) feed(ctx context.Context, f feedFlags, paths []string) error {
 	}
 	_, err = fmt.Fprintf(a.stdout, "%d records of %d files are in Kafka\n", total, reader.Stats().Files)
 	return err
+}
+
+// rawTopicsOf returns the partitions of the raw topics that exist. A producer would wait for
+// ever for a broker that is away, or that does not let us in.
+func rawTopicsOf(ctx context.Context, k run.Kafka) (map[string]int32, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	there, err := run.Partitions(ctx, k, rawTopics(sourceNames())...)
+	return there, failWith(exitNotConnected, err)
 }
 
 // pacer spreads records over time.

@@ -39,6 +39,11 @@ func (a *app) run(ctx context.Context, stages []string, leave bool) (err error) 
 			return usagef("--stages: there is no stage %q: want some of %s", s, strings.Join(assembly.Stages(), ", "))
 		}
 	}
+	defer func() {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = nil // told to end before it ran
+		}
+	}()
 	cfg, err := a.loadConfig()
 	if err != nil {
 		return err

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/riposte-sec/riposte/bench/kafka/kafkatest"
 	"github.com/riposte-sec/riposte/bench/proc"
@@ -77,4 +81,48 @@ func TestWorkersThatAreKilledAccountForEveryLine(t *testing.T) {
 	b.stop(t)
 	eventually(t, "the last account", func() bool { got = account{}; return read() > 0 })
 	expectFates(t, got, want)
+}
+
+// A supervisor ends a worker that has not come up yet as it ends any other.
+func TestWorkerThatIsEndedBeforeItRunsEndsWell(t *testing.T) {
+	t.Parallel()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "riposte.yaml")
+	writeFile(t, file, fmt.Sprintf("kafka: {brokers: [%q]}\nhttp: {listen: \"\"}\n", l.Addr()))
+	p := start(t, "run", "--config", file, "--stages", "ingest")
+	c, err := l.Accept() // it waits for an answer now
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // the signal is there first
+	if err := errors.Join(c.Close(), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for range p.lines {
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("after SIGTERM: %v", err)
+	}
+}
+
+func TestFeedSaysAtOnceWhatStandsInItsWay(t *testing.T) {
+	t.Parallel()
+	dir, _ := fixture(t)
+	f := func(kafka string, code exitCode, says string) {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "riposte.yaml")
+		writeFile(t, file, kafka)
+		got := invoke(t, "feed", dir, "--config", file)
+		if got.code != code || !strings.Contains(got.stderr, says) {
+			t.Errorf("exit code %d, want %d and %q: %s", got.code, code, says, got.stderr)
+		}
+	}
+	f(ownKafka(t), exitFailed, "raw.okta does not exist: `riposte run` creates it")
+	f("kafka: {brokers: ['127.0.0.1:1']}\n", exitNotConnected, "kafka at 127.0.0.1:1: list topics: unable to dial")
 }
