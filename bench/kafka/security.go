@@ -32,7 +32,8 @@ type Security struct {
 }
 
 // StartSecure starts one broker with all listeners beside the plain one, which is the
-// broker's own. It is Start in all else.
+// broker's own. It is Start in all else. Users with a name, by a certificate or a login, may
+// do nothing until access lists let them; the plain listener and TLS have no names.
 func StartSecure(ctx context.Context, dir string, sec Security, progress io.Writer) (*Cluster, error) {
 	return boot(ctx, dir, 1, &sec, progress)
 }
@@ -65,6 +66,8 @@ func (s *Security) addTo(config []byte, ports map[Listener]int) []byte {
 		of(l, "scram-sha-256.sasl.jaas.config", "org.apache.kafka.common.security.scram.ScramLoginModule required;")
 		of(l, "scram-sha-512.sasl.jaas.config", "org.apache.kafka.common.security.scram.ScramLoginModule required;")
 	}
+	// Who comes without a name may do everything, a named user what access lists say.
+	own.WriteString("authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\nsuper.users=User:ANONYMOUS\n")
 	var out strings.Builder
 	for line := range strings.Lines(string(config)) {
 		line = strings.TrimSuffix(line, "\n")

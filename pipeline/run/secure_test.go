@@ -1,14 +1,19 @@
 package run
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/riposte-sec/riposte/bench/kafka"
 	"github.com/riposte-sec/riposte/bench/kafka/kafkatest"
+	"github.com/riposte-sec/riposte/pipeline"
 )
 
 // secureKafka starts an Apache Kafka with certificates of a.
@@ -40,6 +45,30 @@ func secureKafka(t *testing.T, a *authority) *kafka.Cluster {
 	return c
 }
 
+// allow lets a user do what docs/operations.md says that riposte needs, under the prefix
+// "riposte.".
+func allow(t *testing.T, c *kafka.Cluster, user string) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Addrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	for _, b := range []*kadm.ACLBuilder{
+		kadm.NewACLs().Topics("riposte.").Operations(kadm.OpDescribe, kadm.OpRead, kadm.OpWrite, kadm.OpCreate, kadm.OpDelete),
+		kadm.NewACLs().Groups("riposte.").Operations(kadm.OpDescribe, kadm.OpRead),
+		kadm.NewACLs().TransactionalIDs("riposte.").Operations(kadm.OpDescribe, kadm.OpWrite),
+	} {
+		made, err := kadm.NewClient(cl).CreateACLs(t.Context(), b.Allow(user).ResourcePatternType(kadm.ACLPatternPrefixed))
+		for _, m := range made {
+			err = errors.Join(err, m.Err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Every way of coming to a real broker: a lane works over it, and who is not who they say
 // is told so.
 func TestApacheKafkaIsReachedInEveryWayAndRefusesTheWrong(t *testing.T) {
@@ -56,9 +85,13 @@ func TestApacheKafkaIsReachedInEveryWayAndRefusesTheWrong(t *testing.T) {
 		return SASL{Mechanism: mechanism, User: "riposte", Password: password}
 	}
 
+	for _, user := range []string{"User:riposte", "User:CN=client"} {
+		allow(t, c, user)
+	}
+
 	works := func(l kafka.Listener, tls TLS, sasl SASL) {
 		t.Helper()
-		name := string(l) + "." + sasl.Mechanism + "."
+		name := "riposte." + string(l) + "." + sasl.Mechanism + "."
 		r := rigOn(t, kafkatest.Broker{Addrs: []string{c.Addr(l)}, Prefix: name}, 1, func(k *Kafka) { k.TLS, k.SASL = tls, sasl })
 		r.produce(lines(0, 20, 3)...)
 		run := r.start(r.config("w1"))
@@ -77,7 +110,7 @@ func TestApacheKafkaIsReachedInEveryWayAndRefusesTheWrong(t *testing.T) {
 
 	refused := func(l kafka.Listener, tls TLS, sasl SASL, says string) {
 		t.Helper()
-		k := Kafka{Brokers: []string{c.Addr(l)}, TLS: tls, SASL: sasl}
+		k := Kafka{Brokers: []string{c.Addr(l)}, Prefix: "riposte.", TLS: tls, SASL: sasl}
 		err := EnsureTopics(timeout(t, 20*time.Second), k, TopicSpec{Name: "in", Partitions: 1})
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s, %+v, %s: got %v, want it refused with %q", l, tls, sasl.Mechanism, err, says)
@@ -89,6 +122,11 @@ func TestApacheKafkaIsReachedInEveryWayAndRefusesTheWrong(t *testing.T) {
 	refused(kafka.MutualTLS, foreign, SASL{}, "it may want a certificate of ours")
 	refused(kafka.SASL, trusting, login(SASLPlain, "secret"), "TLS")
 	refused(kafka.SASLOnTLS, trusting, SASL{}, "SASL")
+	elsewhere := Kafka{Brokers: []string{c.Addr(kafka.SASLOnTLS)}, Prefix: "foreign.", TLS: trusting, SASL: login(SASLPlain, "secret")}
+	err := EnsureTopics(timeout(t, 20*time.Second), elsewhere, TopicSpec{Name: "in", Partitions: 1})
+	if fault, reason := pipeline.FaultOf(classify(err)); fault != pipeline.FaultStop || reason != reasonDenied {
+		t.Errorf("topics of others: got %v, want it denied", err)
+	}
 	for _, mechanism := range []string{SASLPlain, SASLScramSHA256, SASLScramSHA512} {
 		refused(kafka.SASLOnTLS, trusting, login(mechanism, "wrong"), "uthentication")
 	}
