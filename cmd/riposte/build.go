@@ -162,7 +162,18 @@ func loadPolicies(ctx context.Context, dir string, watch assembly.Watch) (*assem
 	if dir != "" {
 		files = os.DirFS(dir)
 	}
-	return assembly.LoadPolicies(ctx, files, watch)
+	p, err := assembly.LoadPolicies(ctx, files, watch)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range p.Detections.Detections {
+		for _, s := range d.Sources {
+			if !slices.Contains(sourceNames(), s) {
+				return nil, fmt.Errorf("policies: %s: it would never match: there is no source %q, there are %v", d.File, s, sourceNames())
+			}
+		}
+	}
+	return p, nil
 }
 
 // close stops the listeners.

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/riposte-sec/riposte/policies"
 )
 
 func TestExitCodeTellsWhatWentWrong(t *testing.T) {
@@ -49,6 +51,7 @@ func TestExitCodeTellsWhatWentWrong(t *testing.T) {
 		{"no configuration", []string{"run", "--config", filepath.Join(dir, "none.yaml")}, exitConfig, "no such file"},
 		{"good configuration", []string{"check", "--offline", "--config", good}, exitDone, "ok     configuration"},
 		{"policies missing", []string{"check", "--offline", "--config", emptyPolicies(t, dir)}, exitConfig, "WRONG  policies"},
+		{"detection for no source", []string{"check", "--offline", "--config", policiesFor(t, dir, "oktta")}, exitConfig, `there is no source "oktta"`},
 		{"Kafka away", []string{"rejects", "list", "--config", good, "--brokers", "127.0.0.1:1"}, exitNotConnected, "connection refused"},
 		{"ClickHouse away", []string{"report", "--config", good, "--clickhouse", "clickhouse://127.0.0.1:1/riposte"}, exitNotConnected, "is ClickHouse running?"},
 	} {
@@ -73,6 +76,20 @@ func emptyPolicies(t *testing.T, dir string) string {
 	t.Helper()
 	path := filepath.Join(dir, "policies.yaml")
 	writeFile(t, path, fmt.Sprintf("policies: %q\n", t.TempDir()))
+	return path
+}
+
+// policiesFor writes a configuration with the shipped policies and a detection for a source.
+func policiesFor(t *testing.T, dir, source string) string {
+	t.Helper()
+	folder := t.TempDir()
+	if err := os.CopyFS(folder, policies.FS); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(folder, "detections", "x.rego"),
+		"# METADATA\n# title: x\n# custom:\n#   id: x\n#   severity: low\n#   sources: ["+source+"]\npackage riposte.detect.x\n\nmatch if input.class_uid == 1\n")
+	path := filepath.Join(dir, source+".yaml")
+	writeFile(t, path, fmt.Sprintf("policies: %q\n", folder))
 	return path
 }
 

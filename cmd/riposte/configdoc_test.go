@@ -15,9 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/riposte-sec/riposte/internal/config"
-	"github.com/riposte-sec/riposte/sinks/edl"
-	"github.com/riposte-sec/riposte/sinks/log"
-	"github.com/riposte-sec/riposte/sinks/webhook"
+	sinks "github.com/riposte-sec/riposte/sinks/all"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write docs/configuration.md instead of comparing it")
@@ -38,11 +36,8 @@ func TestConfigurationDocumentIsThatOfTheStructs(t *testing.T) {
 	d := &documenter{t: t, comments: map[string]map[string]string{}}
 	d.text.WriteString(configIntro)
 	d.section("The program", "", reflect.ValueOf(defaultConfig()))
-	for _, s := range []struct {
-		name string
-		cfg  any
-	}{{"edl", edl.Default()}, {"log", log.Default()}, {"webhook", webhook.Default()}} {
-		d.section("Connector "+s.name, "sinks."+s.name, reflect.ValueOf(s.cfg))
+	for _, k := range sinks.Kinds() {
+		d.section("Connector "+k.Name, "sinks."+k.Name, reflect.ValueOf(k.Default))
 	}
 	if *rewrite {
 		if err := os.WriteFile(configDoc, []byte(d.text.String()), 0o600); err != nil {

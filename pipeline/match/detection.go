@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -143,8 +144,8 @@ func describe(m *ast.Module) (Detection, error) {
 	if d.Title == "" {
 		return d, fmt.Errorf("%d: METADATA has no title", line)
 	}
-	for key, v := range a.Custom {
-		if err := d.set(key, v); err != nil {
+	for _, key := range slices.Sorted(maps.Keys(a.Custom)) {
+		if err := d.set(key, a.Custom[key]); err != nil {
 			return d, fmt.Errorf("%d: METADATA custom.%s: %w", line, key, err)
 		}
 	}
@@ -186,6 +187,10 @@ func (d *Detection) set(key string, v any) (err error) {
 		d.Sources, err = texts(v)
 	case "classes", "class":
 		d.Classes, err = classes(v)
+	case "false_positives": // for people
+		_, err = texts(v)
+	default:
+		return errors.New("unknown key: want id, owner, severity, attack, group_by, sources, classes or false_positives")
 	}
 	return err
 }

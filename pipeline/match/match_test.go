@@ -174,6 +174,7 @@ func TestBadDetectionIsRefusedWithItsLine(t *testing.T) {
 		}
 	}
 	f("package", strings.Replace(failedLogon, "riposte.detect.auth_failed", "foo", 1), "x.rego:10: package")
+	f("unknown key", strings.Replace(failedLogon, "severity: low", "severity: low\n#   tactics: [TA0006]", 1), "x.rego: 1: METADATA custom.tactics: unknown key")
 	f("severity", strings.Replace(failedLogon, "severity: low", "severity: lowish", 1), "x.rego: 1: METADATA custom.severity")
 	f("technique", strings.Replace(failedLogon, "T1110", "X1110", 1), "neither a tactic")
 	f("path", strings.Replace(failedLogon, "src_endpoint.ip", "src_ip", 1), `path "src_ip"`)

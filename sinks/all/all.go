@@ -26,6 +26,8 @@ type Env struct {
 // Kind is a connector that this program has.
 type Kind struct {
 	Name string
+	// Default is the configuration that holds where nothing is set, a struct.
+	Default any
 	// New makes the connector from its section of the configuration, a YAML document that
 	// may be empty. Errors of the document carry line numbers.
 	New func(section []byte, env Env) (pipeline.Responder, error)
@@ -41,7 +43,7 @@ func Kinds() []Kind {
 }
 
 func kind[C any, S pipeline.Responder](name string, def func() C, build func(C, Env) (S, error)) Kind {
-	return Kind{Name: name, New: func(section []byte, env Env) (pipeline.Responder, error) {
+	return Kind{Name: name, Default: def(), New: func(section []byte, env Env) (pipeline.Responder, error) {
 		c := def()
 		if len(section) > 0 {
 			if err := config.Decode("sinks."+name, section, &c); err != nil {
