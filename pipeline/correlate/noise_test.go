@@ -167,22 +167,29 @@ func TestAlertThatGoesOnIsToldAgainAfterTheRepeatInterval(t *testing.T) {
 }
 
 // TestRestartTellsNothingAgain kills the stage at every point of a timeline of waits, tellings
-// and repeats, and expects the facts of the run that was not disturbed.
+// and repeats, and of silences and storms, and expects the facts of the run that
+// was not disturbed. Half of the restarts are from a snapshot, half from deltas.
 func TestRestartTellsNothingAgain(t *testing.T) {
 	t.Parallel()
-	play := func(restart int) []string {
-		st := routed(t, nil)
+	const steps = 19
+	play := func(change func(*Config), restart int, snapped bool) []string {
+		st := routed(t, change)
 		var pieces [][]byte
 		var out []string
 		step := 0
 		end := func(facts []pipeline.Fact) {
-			out = append(out, fates(facts)...)
+			for i, fate := range fates(facts) {
+				out = append(out, fate+" "+facts[i].Summary)
+			}
 			pieces = append(pieces, st.AppendDelta(nil))
 			st.Commit()
 			if step++; step != restart {
 				return
 			}
-			st = routed(t, nil)
+			if snapped {
+				pieces = snapshot(t, st)
+			}
+			st = routed(t, change)
 			for _, p := range pieces {
 				if len(p) > 0 {
 					if err := st.Restore(p); err != nil {
@@ -200,14 +207,30 @@ func TestRestartTellsNothingAgain(t *testing.T) {
 		end(tick(t, st, 9*time.Hour))
 		return out
 	}
-	want := strings.Join(play(0), " ")
-	for restart := 1; restart < 20; restart++ {
-		if got := strings.Join(play(restart), " "); got != want {
-			t.Errorf("restart after step %d:\n got %s\nwant %s", restart, got, want)
-		}
+	kept := func(c *Config) {
+		c.Route, c.Routes, c.Storm = Route{RepeatInterval: 3 * time.Minute}, nil, 1
+		c.Silences = []Silence{{ID: "s", Match: Matcher{Entity: "host:b"}, Owner: "ann", Reason: "x", Until: epoch.Add(time.Hour).Time()}}
 	}
-	if strings.Count(want, "incident/2") < 3 || !strings.Contains(want, "waiting") {
-		t.Errorf("the timeline shows little: %s", want)
+	for name, c := range map[string]struct {
+		change func(*Config)
+		shows  []string
+	}{
+		"waits": {nil, []string{"incident/2", "waiting"}},
+		"kept":  {kept, []string{"a/incident/2", "b/silenced/1", "folded"}},
+	} {
+		want := strings.Join(play(c.change, 0, false), "\n")
+		for _, w := range c.shows {
+			if !strings.Contains(want, w) {
+				t.Errorf("%s: the timeline does not show %s:\n%s", name, w, want)
+			}
+		}
+		for restart := 1; restart <= steps; restart++ {
+			for _, snapped := range []bool{false, true} {
+				if got := strings.Join(play(c.change, restart, snapped), "\n"); got != want {
+					t.Errorf("%s: restart after step %d, snapshot %v:\n got %s\nwant %s", name, restart, snapped, got, want)
+				}
+			}
+		}
 	}
 }
 

@@ -24,7 +24,16 @@ func TestEachKindGivesTheEpisodesThatItsScenariosExpect(t *testing.T) {
 
 func TestExamplesOfSigmasSpecificationMeanWhatItSays(t *testing.T) {
 	t.Parallel()
-	playDir(t, "testdata/sigma", 20)
+	playDir(t, "testdata/sigma", 25)
+	types := map[Type]bool{}
+	for _, c := range loadDir(t, "testdata/sigma").All() {
+		types[c.Type] = true
+	}
+	for _, typ := range []Type{EventCount, ValueCount, ValueSum, ValueAvg, ValuePercentile, Temporal, TemporalOrdered} {
+		if !types[typ] {
+			t.Errorf("no example of %s", typ)
+		}
+	}
 }
 
 func playDir(t *testing.T, dir string, least int) {
