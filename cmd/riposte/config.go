@@ -190,12 +190,6 @@ func (c Config) Validate() error {
 	if n := c.Context.RetroConfidence; n < 1 || n > 100 {
 		errs = append(errs, fmt.Errorf("context.retro_confidence: %d is not in [1, 100]", n))
 	}
-	if d := time.Duration(c.Context.Retro); d < 0 || d > 90*24*time.Hour {
-		errs = append(errs, fmt.Errorf("context.retro: %s is not in [0s, 90d]", d))
-	}
-	if d := time.Duration(c.Correlate.WarmUp); d < 0 || d > 90*24*time.Hour {
-		errs = append(errs, fmt.Errorf("correlate.warm_up: %s is not in [0s, 90d]", d))
-	}
 	if _, err := c.Kafka.reach(""); err != nil {
 		errs = append(errs, err)
 	}
@@ -207,7 +201,15 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return errors.Join(append(errs, c.ClickHouse.Validate(), cc.Validate(),
+		upTo90d("context.retro", c.Context.Retro), upTo90d("correlate.warm_up", c.Correlate.WarmUp),
 		prefix("decide", c.Decide.Validate()), prefix("respond", c.Respond.Validate()))...)
+}
+
+func upTo90d(name string, d config.Duration) error {
+	if d := time.Duration(d); d < 0 || d > 90*24*time.Hour {
+		return fmt.Errorf("%s: %s is not in [0s, 90d]", name, d)
+	}
+	return nil
 }
 
 // correlate returns what pipeline/correlate needs, without its rules.

@@ -157,7 +157,7 @@ func (s *scanner) sketchFits() bool {
 // marksFit does the same for reader.marks without a base and wholeMarks, and returns how
 // many there are.
 func (s *scanner) marksFit(c *Correlation) (n int, fits bool) {
-	if s.uint() != 0 || s.uint() != 0 {
+	if from, kept := s.uint(), s.uint(); from|kept != 0 { // of a base
 		return 0, false
 	}
 	const least = 40 // bytes of the shortest mark

@@ -312,16 +312,7 @@ func (s *Stage) restoreEntry(r *reader) error {
 	case entryClocks:
 		s.wm, s.newest, s.newestAt = r.millis(), r.millis(), r.millis()
 	case entryAlive:
-		src := r.text()
-		ms := make([]int64, r.count(1))
-		last := int64(0)
-		for i := range ms {
-			last += r.int()
-			ms[i] = last
-		}
-		if len(ms) > 0 {
-			s.alive[src] = ms
-		}
+		s.restoreAlive(r)
 	case entryStorm:
 		o := s.restoreRule(r)
 		if st := (storm{hour: r.int(), n: int(r.uint())}); o != nil {
@@ -340,19 +331,35 @@ func (s *Stage) restoreEntry(r *reader) error {
 	case entryPack:
 		return s.restorePack(r)
 	case entryDelete:
-		if o := s.restoreRule(r); o != nil {
-			text := r.text()
-			if k := s.find(o, []byte(text)); k != nil {
-				s.weigh(o, k, 0)
-				delete(o.keys, text)
-			}
-		} else {
-			r.text()
-		}
+		s.restoreDelete(r)
 	default:
 		return fmt.Errorf("%w: entry of kind %d", errState, kind)
 	}
 	return r.err()
+}
+
+func (s *Stage) restoreAlive(r *reader) {
+	src := r.text()
+	ms := make([]int64, r.count(1))
+	last := int64(0)
+	for i := range ms {
+		last += r.int()
+		ms[i] = last
+	}
+	if len(ms) > 0 {
+		s.alive[src] = ms
+	}
+}
+
+func (s *Stage) restoreDelete(r *reader) {
+	o, text := s.restoreRule(r), r.text()
+	if o == nil {
+		return
+	}
+	if k := s.find(o, []byte(text)); k != nil {
+		s.weigh(o, k, 0)
+		delete(o.keys, text)
+	}
 }
 
 // restoreRule returns the rule that an entry belongs to, or nil if the entry's state is of
