@@ -58,7 +58,7 @@ func LoadPolicies(ctx context.Context, fsys fs.FS, w Watch) (*Policies, error) {
 	if p.Correlations, err = correlate.Load(correlations); err != nil {
 		errs = append(errs, err)
 	} else if p.Detections != nil {
-		errs = append(errs, p.Correlations.CheckRules(p.Detections.IDs()))
+		errs = append(errs, p.Correlations.CheckRules(p.Detections.IDs()), p.Correlations.CheckPaths(match.CheckPath))
 	}
 	if p.Noise, err = correlate.LoadNoise(fsys); err != nil {
 		errs = append(errs, err)

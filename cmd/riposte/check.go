@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -31,7 +32,7 @@ type finding struct {
 
 func (a *app) checkCommand() *cobra.Command {
 	var offline bool
-	var format string
+	var folder, format string
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "check the configuration, the policies and the connections",
@@ -39,17 +40,19 @@ func (a *app) checkCommand() *cobra.Command {
 --offline connects to Kafka and ClickHouse. It changes nothing. Exit code 78 means that
 the configuration or a policy is bad, 4 that a service could not be reached.`,
 		Example: `  riposte check --config riposte.yaml
-  riposte check --offline --format json`,
+  riposte check --offline --policies ./policies`,
 		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.check(c.Context(), offline, format) },
+		RunE: func(c *cobra.Command, _ []string) error { return a.check(c.Context(), offline, folder, format) },
 	}
 	c.Flags().BoolVar(&offline, "offline", false, "do not connect to anything")
+	c.Flags().StringVar(&folder, "policies", "", "folder with policies (default: that of the configuration, else the shipped ones)")
 	formatFlag(c, &format, formatTable, formatJSON)
 	return c
 }
 
-func (a *app) check(ctx context.Context, offline bool, format string) error {
+func (a *app) check(ctx context.Context, offline bool, folder, format string) error {
 	cfg, err := a.loadConfig()
+	cfg.Policies = cmp.Or(folder, cfg.Policies)
 	found := []finding{verdict("configuration", "valid", exitConfig, err)}
 	if err == nil {
 		found = append(found, checkParts(ctx, cfg)...)

@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -205,4 +206,21 @@ func TestOrderedSequenceWantsAllOfItsRules(t *testing.T) {
 	f("a and b and c", true)
 	f("a and b", false)
 	f("a or b or c", false)
+}
+
+func TestPathsThatNoEventHasAreToldWithTheirLine(t *testing.T) {
+	t.Parallel()
+	set, err := NewSet([]*Correlation{documentOf(t, "n", "type: value_count; rules: [a]; timespan: 1h; condition: {field: usr.name, gte: 2}")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = set.CheckPaths(func(path string) error {
+		if path == "g" {
+			return nil
+		}
+		return errors.New("no " + path)
+	})
+	if want := "n.yml:4: rule a: no usr.name"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
 }

@@ -98,6 +98,9 @@ func (sc *Scenario) Run(ctx context.Context, cfg Config) error {
 		if p.cfg.Rules.byID[m.Rule] != nil {
 			return fmt.Errorf("timeline: %s is a correlation: only detections match", m.Rule)
 		}
+		if len(p.consumers[m.Rule]) == 0 && !slices.ContainsFunc(sc.Expect, func(e Expected) bool { return e.Rule == m.Rule }) {
+			return fmt.Errorf("timeline: no correlation names the rule %s: it can prove nothing", m.Rule)
+		}
 		for n := range max(1, m.Repeat) {
 			if err := p.match(ctx, m, i, n); err != nil {
 				return err

@@ -73,6 +73,7 @@ func TestScenarioTellsWhatIsMissingAndWhatIsTooMuch(t *testing.T) {
 	f(`[{name: x, timeline: [{at: 0s, rule: auth.failed, event: {src_endpoint.ip: a}, repeat: 5, every: 1s}]}]`,
 		`unexpected: failures ["a"], 5 signals, from 0s, triggered 4s`)
 	f(`[{name: x, timeline: [{at: 0s, rule: failures}]}]`, "only detections match")
+	f(`[{name: x, timeline: [{at: 0s, rule: nobody}]}]`, "no correlation names the rule nobody")
 }
 
 func TestJUnitNamesEachFailure(t *testing.T) {

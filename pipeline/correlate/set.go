@@ -207,6 +207,24 @@ func (s *Set) CheckRules(detections []string) error {
 	return errors.Join(errs...)
 }
 
+// CheckPaths reports the paths of which check says that no event has them.
+func (s *Set) CheckPaths(check func(path string) error) error {
+	var errs []error
+	for _, c := range s.list {
+		for _, r := range slices.Compact(slices.Sorted(slices.Values(c.Rules))) {
+			if s.byID[r] != nil {
+				continue
+			}
+			for _, path := range slices.Concat(c.paths(c.GroupBy, r), c.reads(r)) {
+				if err := check(path); err != nil {
+					errs = append(errs, fmt.Errorf("%s:%d: rule %s: %w", c.File, c.Line, r, err))
+				}
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Consumers returns what the match stage must make signals for.
 func (s *Set) Consumers() []pipeline.Consumer {
 	var out []pipeline.Consumer
