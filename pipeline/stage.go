@@ -63,8 +63,8 @@ type Unsettled interface {
 // instance is not used any more.
 type Warmer interface {
 	Stateful
-	// Cold tells what has no state.
-	Cold() Cold
+	// Cold tells what has no state. now is the runtime's clock.
+	Cold(now Millis) Cold
 	// Await takes records that Process will get later, before the first call of Warm: what is
 	// made anew of the same events must not count twice. Only if Cold.Anew is not empty.
 	Await(ctx context.Context, b *Batch) error
@@ -72,8 +72,8 @@ type Warmer interface {
 	// order of their time. It gives no outputs and leaves the state as it is.
 	Warm(ctx context.Context, b *Batch) error
 	// Warmed ends it: the input up to the committed offset was read. What came of it becomes
-	// part of the state, or with an error nothing does. What happened after the newest record
-	// that was processed is told with the next Tick.
+	// part of the state, or with an error nothing does. What happened after the time that the
+	// state had come to is told with the next Tick.
 	Warmed(ctx context.Context) error
 }
 

@@ -64,7 +64,7 @@ type Stage struct {
 	plan    *warmPlan // what is to be warmed, see Cold
 	warming *Stage    // that warms it
 	warms   *warmth   // of a warming stage; nil: this is none
-	owed    []keyName // what a warm-up left to be told, see Warmed
+	owed    debt      // see Warmed
 	moved   bool      // watermark or clocks changed since the last commit
 }
 

@@ -16,6 +16,13 @@ type pair struct{ inner, user string }
 // keyName names a key.
 type keyName struct{ rule, key string }
 
+// debt is what a warm-up left to be told: episodes of keys that became complete after the
+// time that the state had come to.
+type debt struct {
+	keys  []keyName
+	after pipeline.Millis // append time
+}
+
 // warmPlan is what is to be warmed, and with what.
 type warmPlan struct {
 	cold   map[string]bool // rules that begin with what the warm-up finds
@@ -23,20 +30,21 @@ type warmPlan struct {
 	inside map[pair]bool   // signals that do not lie on the topic: they are made on the way
 	anew   map[string]bool // rules whose signals do not lie on the topic
 	lost   []string
+	now    pipeline.Millis
 }
 
 // warmth is what a warming stage knows beside its state.
 type warmth struct {
 	*warmPlan
-	until pipeline.Millis          // the watermark goes no further than that of the stage it warms
+	until pipeline.Millis          // the watermark goes no further: that of the stage that is warmed
 	seen  map[pipeline.ID]struct{} // signals that were taken, or that Process will get
 }
 
 // Cold implements [pipeline.Warmer]. A correlation whose window was edited is made anew from
 // the signals that lie on the topic. For one that is new, or that looks at other values or
 // other rules now, there are none: they are made anew of the events.
-func (s *Stage) Cold() pipeline.Cold {
-	p := &warmPlan{cold: map[string]bool{}, helps: map[string]bool{}, inside: map[pair]bool{}, anew: map[string]bool{}}
+func (s *Stage) Cold(now pipeline.Millis) pipeline.Cold {
+	p := &warmPlan{now: now, cold: map[string]bool{}, helps: map[string]bool{}, inside: map[pair]bool{}, anew: map[string]bool{}}
 	s.plan = p
 	var cold pipeline.Cold
 	for _, c := range s.cfg.Rules.list {
@@ -67,7 +75,11 @@ func (s *Stage) reach(c *Correlation) pipeline.Millis {
 // input tells of so much event time. A record's event time is at most a few minutes ahead
 // of its append time.
 func (s *Stage) back(since, reach pipeline.Millis) pipeline.Millis {
-	at := max(1, min(s.wm, s.newestAt)-reach-s.lateness())
+	from := min(s.wm, s.newestAt)
+	if s.newest == 0 { // nothing was processed yet
+		from = s.plan.now
+	}
+	at := max(1, from-reach-s.lateness())
 	if since == 0 {
 		return at
 	}
@@ -113,6 +125,9 @@ func (s *Stage) warmer() (*Stage, error) {
 			return nil, err
 		}
 		w.warms = &warmth{warmPlan: s.plan, until: s.wm, seen: map[pipeline.ID]struct{}{}}
+		if s.newest == 0 {
+			w.warms.until = s.plan.now - s.lateness()
+		}
 		s.warming = w
 	}
 	return s.warming, nil
@@ -161,9 +176,9 @@ func (t *warmth) takes(w *Stage, sig *pipeline.Signal) bool {
 }
 
 // Warmed implements [pipeline.Warmer]: the warm rules become the stage's own. No alert of
-// theirs counts as told. An episode that was complete before the newest record that was
-// processed is told with its next signal; one that became complete after it, while nobody
-// looked, is told with the next Tick. One whose alert is known from before the edit begins
+// theirs counts as told. An episode that was complete at the time that the state had come to is
+// told with its next signal; one that became complete after it, while nobody looked, is told
+// with the next Tick. One whose alert is known from before the edit begins
 // with the same signal and so has the same id.
 func (s *Stage) Warmed(context.Context) error {
 	w := s.warming
@@ -171,16 +186,20 @@ func (s *Stage) Warmed(context.Context) error {
 	if w == nil {
 		return nil
 	}
-	w.pass(&outputs{b: &pipeline.Batch{}}, s.wm)
+	w.pass(&outputs{b: &pipeline.Batch{}}, w.warms.until)
+	s.owed.after = s.present()
+	if s.newest == 0 {
+		s.owed.after = s.plan.now
+	}
 	for _, id := range slices.Sorted(maps.Keys(s.plan.cold)) {
 		r := s.rules[id]
 		for _, text := range slices.Sorted(maps.Keys(w.rules[id].keys)) {
 			k := w.rules[id].keys[text]
 			for i := range k.sessions {
 				x := &k.sessions[i]
-				if x.fired() && x.trigger.appended > s.newestAt {
+				if x.fired() && x.trigger.appended > s.owed.after {
 					x.told = told{}
-					s.owed = append(s.owed, keyName{id, text})
+					s.owed.keys = append(s.owed.keys, keyName{id, text})
 				} else {
 					x.told.suppress(r.c)
 				}
@@ -207,12 +226,12 @@ func (t *told) suppress(c *Correlation) {
 // payOwed tells what a warm-up left to be told.
 func (s *Stage) payOwed(out *outputs) {
 	owed := s.owed
-	s.owed = nil
-	for _, o := range slices.Compact(owed) {
+	s.owed = debt{}
+	for _, o := range slices.Compact(owed.keys) {
 		r := s.rules[o.rule]
 		k := s.touch(r, []byte(o.key))
 		for i := range k.sessions {
-			if x := &k.sessions[i]; x.fired() && x.told.alert.IsZero() && x.trigger.appended > s.newestAt {
+			if x := &k.sessions[i]; x.fired() && x.told.alert.IsZero() && x.trigger.appended > owed.after {
 				s.report(out, r, k, x, true)
 			}
 		}

@@ -22,7 +22,7 @@ func edited(t *testing.T, old *Stage, log []pipeline.Signal, list ...*Correlatio
 			t.Fatal(err)
 		}
 	}
-	cold := st.Cold()
+	cold := st.Cold(1)
 	since := cold.Since
 	if a := cold.AnewSince; a != 0 && (since == 0 || a < since) {
 		since = a
@@ -70,7 +70,7 @@ func TestEditedWindowGoesOnWithWhatTheLogHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if c := again.Cold(); len(c.Rules)+len(c.Lost) > 0 || again.StateBytes() != st.StateBytes() {
+	if c := again.Cold(1); len(c.Rules)+len(c.Lost) > 0 || again.StateBytes() != st.StateBytes() {
 		t.Errorf("after the next restart %+v is cold, %d bytes of state, want %d", c, again.StateBytes(), st.StateBytes())
 	}
 }
@@ -171,7 +171,7 @@ func TestWarmUpCountsASignalOnceThatIsAlsoYetToCome(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	st.Cold()
+	st.Cold(1)
 	var sigs []pipeline.Signal
 	for i := range 100 {
 		sigs = append(sigs, sig("n", "g", i, time.Duration(i)*time.Second))
@@ -208,4 +208,37 @@ func TestValueThatWasSeenBeforeAnEditIsNotNewAfterIt(t *testing.T) {
 		}
 	}
 	expectFates(t, process(t, st, seen("g", "y", 30, 3*time.Hour)), "g/incident/1")
+}
+
+func TestWarmUpTellsOnlyWhatCameAfterTheTimeThatTheStateHadComeTo(t *testing.T) {
+	t.Parallel()
+	one := documentOf(t, "m", "type: event_count; rules: [a]; timespan: 10h; condition: {gte: 1}")
+	f := func(name string, now time.Duration, want string, before func(*Stage)) {
+		t.Helper()
+		old := stageOf(t, nil)
+		before(old)
+		old.Commit()
+		st := stageOf(t, nil, one)
+		for _, p := range snapshot(t, old) {
+			if err := st.Restore(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		st.Cold(epoch.Add(now))
+		made := []pipeline.Signal{sig("m", "early", 1, time.Hour), sig("m", "late", 2, 3*time.Hour)}
+		b := &pipeline.Batch{Topic: pipeline.TopicSignals, Tenant: "acme", In: arrived(made)}
+		if err := errors.Join(st.Warm(t.Context(), b), st.Warmed(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(fates(tick(t, st, 0)), " "); got != want {
+			t.Errorf("%s: told %q, want %q", name, got, want)
+		}
+	}
+	f("after its newest record", 4*time.Hour, "early/incident/1 late/incident/1", func(st *Stage) { process(t, st, sig("", "x", 0, 0)) })
+	f("after it idled", 4*time.Hour, "late/incident/1", func(st *Stage) {
+		process(t, st, sig("", "x", 0, 0))
+		tick(t, st, 2*time.Hour)
+	})
+	f("without any record, while it warms up", 2*time.Hour, "late/incident/1", func(*Stage) {})
+	f("without any record", 4*time.Hour, "", func(*Stage) {})
 }

@@ -32,7 +32,7 @@ func (s *session) warm(ctx context.Context, parts []*part) error {
 			continue // without a state everything is read anyway
 		}
 		x := &warming{part: p, stage: w}
-		if err := guard(func() error { x.cold = w.Cold(); return nil }); err != nil {
+		if err := guard(func() error { x.cold = w.Cold(s.l.now()); return nil }); err != nil {
 			return err
 		}
 		if p.warmed = len(x.cold.Rules)+len(x.cold.Lost) > 0; p.warmed {

@@ -40,7 +40,7 @@ type warmLog struct {
 	await  []string
 }
 
-func (w *warmTally) Cold() pipeline.Cold {
+func (w *warmTally) Cold(pipeline.Millis) pipeline.Cold {
 	if w.seen["warm"] > 0 {
 		return pipeline.Cold{}
 	}
