@@ -203,7 +203,7 @@ func (s *subject) agree(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if by, why := r.Topdown(); by {
+			if why := r.ByTopdown(); why != nil {
 				return fmt.Errorf("event %d: topdown had to answer: %w", i, why)
 			}
 			if ast.Compare(r.AST(), want) != 0 {

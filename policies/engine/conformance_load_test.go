@@ -81,7 +81,7 @@ func checkLoaded(t *testing.T, tc cases.TestCase, entry string, off Feature) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if by, why := r.Topdown(); by && strings.Contains(why.Error(), "panic") {
+	if why := r.ByTopdown(); why != nil && strings.Contains(why.Error(), "panic") {
 		t.Fatalf("the machine gave up: %v", why)
 	}
 	got := ast.NewSet()

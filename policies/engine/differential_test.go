@@ -130,7 +130,7 @@ func (c *comparison) run(t *testing.T, progs map[string]*Program) {
 			m := p.NewMachine()
 			for kind, input := range map[string]Input{"json": JSON([]byte(c.event)), "ast": AST(in), "source": From(pathSource{p, in})} {
 				r, err := m.Eval(context.Background(), e, input)
-				if by, why := r.Topdown(); by && strings.Contains(fmt.Sprint(why), "panic") {
+				if why := r.ByTopdown(); why != nil && strings.Contains(why.Error(), "panic") {
 					c.fail(t, "%s, %s, %s: %v", p.Name(e), name, kind, why)
 				}
 				if got := verdict(r.AST(), err); !wants[got] {

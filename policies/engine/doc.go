@@ -49,6 +49,12 @@
 // answered by topdown from then on. LiveConfig.OnDifference is told of it, and
 // Live.Stats counts for metrics.
 //
+// # Bounds
+//
+// Config.Limits bounds each evaluation in instructions, memory and the shape of its
+// input, the same on every host; the context ends it earlier. Topdown has the same
+// budget of instructions where it answers. The README says what is left.
+//
 // # Errors
 //
 // Errors are *topdown.Error where OPA has one (Code eval_conflict_error,

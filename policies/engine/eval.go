@@ -14,8 +14,7 @@ import (
 type Result struct {
 	val      Value
 	revision string
-	topdown  bool
-	cause    error
+	cause    error // why topdown answered
 	fired    []int32
 }
 
@@ -31,8 +30,8 @@ func (r Result) AST() ast.Value { return r.val.AST() }
 // Revision returns the revision of the program that was evaluated.
 func (r Result) Revision() string { return r.revision }
 
-// Topdown reports whether topdown gave the answer, and why the machine did not.
-func (r Result) Topdown() (bool, error) { return r.topdown, r.cause }
+// ByTopdown returns why topdown gave the answer, nil if the machine did.
+func (r Result) ByTopdown() error { return r.cause }
 
 // Eval evaluates e for in. What the machine cannot answer - a conflict, a strict
 // error of a builtin, a plan that it cannot run - is answered by topdown. The
@@ -108,7 +107,7 @@ func (m *Machine) appeal(ctx context.Context, e Entry, in Input, cause error) (R
 		return Result{}, err
 	}
 	val, err := m.adopt(out)
-	return Result{val: val, revision: m.prog.revision, topdown: true, cause: cause}, err
+	return Result{val: val, revision: m.prog.revision, cause: cause}, err
 }
 
 // load sets the input slots.

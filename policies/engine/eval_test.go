@@ -238,7 +238,7 @@ good := input.n + 1
 		if err != nil {
 			t.Fatalf("%s: %v", entry, err)
 		}
-		by, _ := r.Topdown()
+		by := r.ByTopdown() != nil
 		if got := string(r.Value().AppendJSON(nil)); got != want || by != (p.Report().Fallback[entry] != nil) {
 			t.Errorf("%s: got %s, by topdown: %v, want %s", entry, got, by, want)
 		}

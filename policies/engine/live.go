@@ -12,7 +12,8 @@ import (
 // LiveConfig says how a Live watches its programs.
 type LiveConfig struct {
 	// Every is the distance between decisions of a worker that topdown judges
-	// too. Default 1000; 1 judges all, negative none.
+	// too. Default 1000; 1 judges all, negative none. A program that calls a
+	// builtin whose answers differ from call to call is never judged.
 	Every int
 	// Probation is for how long after Swap all decisions are judged. Default one
 	// minute; negative none.
@@ -189,7 +190,7 @@ func (w *Worker) Eval(ctx context.Context, name string, in Input) (Result, error
 	if err != nil {
 		return r, err
 	}
-	if r.topdown {
+	if r.cause != nil {
 		w.live.topdown.Add(1)
 		w.gaveUp(e, r.cause)
 		return r, nil
@@ -248,7 +249,7 @@ func (w *Worker) judge(ctx context.Context, e Entry, in Input, r Result) (Result
 		return Result{}, err
 	}
 	val, err := w.m.adopt(want)
-	return Result{val: val, revision: r.revision, topdown: true, cause: errDistrusted}, err
+	return Result{val: val, revision: r.revision, cause: errDistrusted}, err
 }
 
 func (w *Worker) differs(e Entry, d Difference) {

@@ -93,13 +93,14 @@ func TestADifferenceIsReportedAndTopdownAnswersFromThenOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		by, _ := r.Topdown()
+		by := r.ByTopdown() != nil
 		got = append(got, fmt.Sprint(string(r.Value().Get("twice").AppendJSON(nil)), by))
 	}
 	if want := []string{"44false", "44false", "42true", "42true", "42true"}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if len(seen) != 1 || seen[0].Entry != "r/answer" || seen[0].Revision != "21" || seen[0].Input.String() != `{"x": 2}` {
+	if len(seen) != 1 || seen[0].Entry != "r/answer" || seen[0].Revision != "21" || seen[0].Input.String() != `{"x": 2}` ||
+		seen[0].Machine.String() != `{"revision": 21, "twice": 44}` || seen[0].Topdown.String() != `{"revision": 21, "twice": 42}` || seen[0].Err != nil {
 		t.Errorf("differences: %+v", seen)
 	}
 	if d := live.Distrusted(); len(d) != 1 || d[0] != "r/answer" {
