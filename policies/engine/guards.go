@@ -56,6 +56,7 @@ type guardScan struct {
 	f       *lowerFn
 	end     int
 	out     []guard
+	holds   map[int32]int32   // by register: the constant or field that it is
 	pending map[int32]guard   // by register: the guard that holds if it is not false
 	lowered map[int32]int32   // by register: the field that it is the lower case of
 	members map[int32][]Value // by register: the constants that it is in turn
@@ -66,7 +67,7 @@ type guardScan struct {
 
 // guardsOf returns the guards of the code in [start, end).
 func (f *lowerFn) guardsOf(start, end int) []guard {
-	s := guardScan{f: f, end: end, pending: map[int32]guard{}, lowered: map[int32]int32{}, members: map[int32][]Value{}}
+	s := guardScan{f: f, end: end, holds: map[int32]int32{}, pending: map[int32]guard{}, lowered: map[int32]int32{}, members: map[int32][]Value{}}
 	for pc := start; pc >= 0 && pc < end; {
 		pc = s.step(pc)
 	}
@@ -127,15 +128,29 @@ func (s *guardScan) enter(in *instr, pc int) bool {
 		return false
 	}
 	s.end = back
-	s.forget(in.b)
-	s.forget(in.c)
+	for i := range s.f.fn.code[pc:back] { // what the rounds write is not known at the start of one
+		s.forgetWrites(&s.f.fn.code[pc+i])
+	}
 	if s.over != nil {
 		s.members[in.c] = s.over
 	}
 	return true
 }
 
+// forgetWrites drops what is known of the registers that in writes.
+func (s *guardScan) forgetWrites(in *instr) {
+	s.forget(in.c)
+	switch in.op {
+	case opNext:
+		s.forget(in.b)
+	case opWith:
+		s.forget(in.d)
+	default:
+	}
+}
+
 func (s *guardScan) forget(r int32) {
+	delete(s.holds, r)
 	delete(s.pending, r)
 	delete(s.lowered, r)
 	delete(s.members, r)
@@ -143,10 +158,14 @@ func (s *guardScan) forget(r int32) {
 
 // copied hands on what is known of a register.
 func (s *guardScan) copied(in *instr) {
+	from := s.operand(in.a)
 	g, pending := s.pending[in.a]
 	slot, lowered := s.lowered[in.a]
 	over, each := s.members[in.a]
 	s.forget(in.c)
+	if from < 0 || from >= slotBase {
+		s.holds[in.c] = from
+	}
 	if pending {
 		s.pending[in.c] = g
 	}
@@ -158,8 +177,18 @@ func (s *guardScan) copied(in *instr) {
 	}
 }
 
+// operand returns the constant or field that o is known to hold, else o. A document
+// of data comes out of a block of its own, and so through a register.
+func (s *guardScan) operand(o int32) int32 {
+	if k, ok := s.holds[o]; ok {
+		return k
+	}
+	return o
+}
+
 // field returns the field that o is, or the lower case of.
 func (s *guardScan) field(o int32) (slot int32, lower, ok bool) {
+	o = s.operand(o)
 	if o >= slotBase {
 		return o - slotBase, false, true
 	}
@@ -168,6 +197,7 @@ func (s *guardScan) field(o int32) (slot int32, lower, ok bool) {
 }
 
 func (s *guardScan) constant(o int32) (Value, bool) {
+	o = s.operand(o)
 	if o >= 0 {
 		return Value{}, false
 	}
@@ -212,9 +242,12 @@ func (s *guardScan) builtin(in *instr) bool {
 	args := s.f.l.out.args[in.b]
 	name := s.f.l.out.sites[in.a].name
 	s.forget(in.c)
-	if name == "lower" && args[0] >= slotBase && !s.f.l.strict {
-		s.lowered[in.c] = args[0] - slotBase
-		return true
+	if name == "lower" && !s.f.l.strict {
+		slot, lower, ok := s.field(args[0])
+		if ok && !lower {
+			s.lowered[in.c] = slot
+			return true
+		}
 	}
 	if len(args) != 2 || s.failing {
 		return false

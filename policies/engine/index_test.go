@@ -115,6 +115,35 @@ func TestAListOfAddressBlocksIsATree(t *testing.T) {
 	f("::ffff:20.1.2.3", true)
 }
 
+// A document of data reaches a call through a block and a register of its own.
+func TestMembershipInDataIsAGuard(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for i := range 6 {
+		fmt.Fprintf(&b, "hit contains %d if {\n\tinput.role in data.roles\n\tinput.code == %d\n}\n\n", i, i)
+		fmt.Fprintf(&b, "hit contains %d if lower(input.name) in data.names\n\n", 100+i)
+	}
+	p := mustLoad(t, Config{
+		Modules: map[string]string{"m.rego": "package m\n\n" + b.String()}, Entrypoints: []string{"m/hit"},
+		Data: []byte(`{"roles": ["admin", 1, null], "names": {"a": "ann", "b": "bob"}}`),
+	})
+	if r := p.Report(); r.Indexed != 12 || len(r.Unguarded) != 0 {
+		t.Errorf("%d indexed, unguarded: %v", r.Indexed, r.Unguarded)
+	}
+	f := func(event, want string) {
+		t.Helper()
+		r, err := p.NewMachine().Eval(t.Context(), 0, JSON([]byte(event)))
+		if got := string(r.Value().AppendJSON(nil)); err != nil || got != want {
+			t.Errorf("%s: got %s, %v, want %s", event, got, err, want)
+		}
+	}
+	f(`{"role": "admin", "code": 3}`, "[3]")
+	f(`{"role": 1.0, "code": 3}`, "[3]")
+	f(`{"role": null, "code": 2, "name": "x"}`, "[2]")
+	f(`{"role": "guest", "code": 3, "name": "Bob"}`, "[100,101,102,103,104,105]")
+	f(`{}`, "[]")
+}
+
 func TestTheTreeFindsTheBlocksThatNetFinds(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 6))
