@@ -16,7 +16,8 @@ import (
 type tally struct {
 	runs   int
 	kills  map[string]int // by broker
-	judged map[string]int // those of them in runs that were judged by episodes too
+	clean  map[string]int // those of them in runs without faults
+	judged map[string]int // and of these, in runs that were judged by episodes too
 	kinds  map[string]int // by who was killed at random, or at which crash point
 	off    []string       // summaries of runs with faults
 }
@@ -33,7 +34,7 @@ func printTally(path string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	t := tally{kills: map[string]int{}, judged: map[string]int{}, kinds: map[string]int{}}
+	t := tally{kills: map[string]int{}, clean: map[string]int{}, judged: map[string]int{}, kinds: map[string]int{}}
 	for line := range strings.Lines(string(text)) {
 		if err := t.add(strings.TrimSpace(line)); err != nil {
 			return fmt.Errorf("%s: %w in %q", path, err, line)
@@ -57,11 +58,15 @@ func (t *tally) add(line string) error {
 	}
 	t.runs++
 	t.kills[summary["broker"]] += n
-	if _, judged := summary["episodes"]; judged {
-		t.judged[summary["broker"]] += n
-	}
-	if slices.ContainsFunc(faults, func(name string) bool { return summary[name] != "" && summary[name] != "0" }) {
+	_, judged := summary["episodes"]
+	switch {
+	case slices.ContainsFunc(faults, func(name string) bool { return summary[name] != "" && summary[name] != "0" }):
 		t.off = append(t.off, line)
+	case judged:
+		t.judged[summary["broker"]] += n
+		fallthrough
+	default:
+		t.clean[summary["broker"]] += n
 	}
 	for kind, text := range pairs(kinds) {
 		n, err := strconv.Atoi(text)
@@ -85,7 +90,7 @@ func pairs(text string) map[string]string {
 
 func (t *tally) print(out io.Writer) {
 	for _, broker := range slices.Sorted(maps.Keys(t.kills)) {
-		fmt.Fprintf(out, "kills on %s: %d, of which %d judged by episodes too\n", broker, t.kills[broker], t.judged[broker])
+		fmt.Fprintf(out, "kills on %s: %d; %d in runs without faults, %d of them judged by episodes too\n", broker, t.kills[broker], t.clean[broker], t.judged[broker])
 	}
 	var points, random []string
 	for _, p := range crash.Points() {

@@ -22,8 +22,8 @@ a remark
 	if err := printTally(path, &out); err != nil {
 		t.Fatal(err)
 	}
-	want := `kills on kafka: 4, of which 4 judged by episodes too
-kills on kfake: 12, of which 7 judged by episodes too
+	want := `kills on kafka: 4; 0 in runs without faults, 0 of them judged by episodes too
+kills on kfake: 12; 12 in runs without faults, 7 of them judged by episodes too
 kills at crash points: after-restore=0 after-poll=0 after-produce=0 after-delta=0 before-end=0 after-end=0 after-snapshot=0 before-call=0 after-call=0 after-plan=3 after-insert=0 after-note=0
 kills at random: broker=1 worker=7
 runs: 3, with faults: 1
