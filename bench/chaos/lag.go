@@ -57,7 +57,9 @@ func (s *stack) watchLag(ctx context.Context) error {
 		if err != nil {
 			continue // the broker is away: time passes, as the next sample will tell
 		}
-		switch age := l.age(time.Now(), ends, read); {
+		age := l.age(time.Now(), ends, read)
+		s.behind.Store(max(s.behind.Load(), int64(age)))
+		switch {
 		case age > strainedAt:
 			s.strained.Store(true)
 		case age < calmAt:

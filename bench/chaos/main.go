@@ -33,6 +33,8 @@ type options struct {
 	riposte string
 	store   string
 	tally   string
+
+	lateness time.Duration // of the workers, 0: as much as the broker needs
 }
 
 func main() {
@@ -142,7 +144,8 @@ func one(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 	report.Print(out)
 	if o.store != "" {
-		line := fmt.Sprintf("%s broker=%s variant=%s seconds=%d; %s", report.Line(), o.broker, o.variant, int(time.Since(began).Seconds()), report.Kinds)
+		line := fmt.Sprintf("%s broker=%s variant=%s seconds=%d behind=%d; %s", report.Line(), o.broker, o.variant,
+			int(time.Since(began).Seconds()), int(report.Behind.Seconds()), report.Kinds)
 		if err := record.Append(o.store, line); err != nil {
 			return err
 		}

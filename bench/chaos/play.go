@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/riposte-sec/riposte/bench/oracle"
 )
@@ -48,6 +49,10 @@ func play(ctx context.Context, o options, v variant, out io.Writer) (report *ora
 		return nil, err
 	}
 	report.Kinds = s.killsByKind(v.crashPoints)
+	if behind := time.Duration(s.behind.Load()); behind > s.lateness {
+		say(out, "ingest was %v behind, more than the lateness of %v: episodes and late events say nothing about this run", behind.Round(time.Second), s.lateness)
+	}
+	report.Behind = time.Duration(s.behind.Load())
 	if v.after != nil && report.OK() {
 		if err := v.after(ctx, g); err != nil {
 			return nil, fmt.Errorf("%s: %w", v.name, err)

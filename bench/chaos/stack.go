@@ -42,8 +42,9 @@ type stack struct {
 	workers        []*worker
 	stopWorkers    context.CancelFunc
 	workersDone    sync.WaitGroup
-	crashPoints    atomic.Bool // workers that start get a crash point now and then
-	strained       atomic.Bool // nobody is killed now, see lag.go
+	crashPoints    atomic.Bool  // workers that start get a crash point now and then
+	strained       atomic.Bool  // nobody is killed now, see lag.go
+	behind         atomic.Int64 // nanoseconds, the most that ingest ever was
 	kills          atomic.Int64
 
 	clickhouseAway sync.Mutex // held while ClickHouse is away on purpose

@@ -45,6 +45,11 @@ The last line:
   episodes_missing       those not raised, or raised with another trigger or evidence
   episodes_extra         those raised and not expected
   kills                  processes that ended by kill -9
+A stored line adds broker, variant and
+  seconds                how long the run took
+  behind                 by how many seconds ingest was behind its input, at most: beyond the
+                         lateness of the workers (90 s, on Apache Kafka 180) what is late is the
+                         harness's fault, and episodes say nothing
 Before it stand the kills by who was killed at random, and at which crash point.
 
 Crash points: `

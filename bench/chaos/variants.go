@@ -59,14 +59,17 @@ var variants = []variant{
 // How long, on the embedded broker and on Apache Kafka, some worker may be away before what
 // it was about to read is late for the correlations. A run lasts as much longer.
 const (
-	lateDefault = time.Minute
-	lateKafka   = 90 * time.Second
+	lateDefault = 90 * time.Second
+	lateKafka   = 3 * time.Minute
 )
 
 // slack is the lateness that workers are configured with.
 func (v variant) slack(o options) time.Duration {
 	d := lateDefault
-	if o.broker != "kfake" {
+	switch {
+	case o.lateness > 0:
+		d = o.lateness
+	case o.broker != "kfake":
 		d = lateKafka
 	}
 	return max(d, v.lateness)

@@ -3,6 +3,7 @@ package oracle
 import (
 	"fmt"
 	"io"
+	"time"
 )
 
 // Report is the judgement of a run.
@@ -26,9 +27,10 @@ type Report struct {
 	// Findings are the first faults in words, at most 50 of them.
 	Findings []string
 
-	Kills int
-	Kinds string // the kills by who was killed, or at which crash point; not of the oracle
-	Seed  uint64
+	Kills  int
+	Kinds  string        // the kills by who was killed, or at which crash point; not of the oracle
+	Behind time.Duration // the most that the pipeline was behind its input; not of the oracle
+	Seed   uint64
 }
 
 const maxFindings = 50
