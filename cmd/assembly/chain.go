@@ -13,7 +13,14 @@ type chain struct {
 	links             []pipeline.Stage
 }
 
-var _ pipeline.Stateful = (*chain)(nil)
+var _ pipeline.Counted = (*chain)(nil)
+
+// Counters implements [pipeline.Counted] with what the link with state counts.
+func (c *chain) Counters(emit func(name string, n uint64)) {
+	if s, ok := c.Stateful.(pipeline.Counted); ok {
+		s.Counters(emit)
+	}
+}
 
 // Process runs the links in order.
 func (c *chain) Process(ctx context.Context, b *pipeline.Batch) error {

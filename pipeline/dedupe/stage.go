@@ -43,7 +43,7 @@ type Stats struct {
 	Window  time.Duration // how far back the memory reaches; less than the TTL after shedding
 }
 
-var _ pipeline.Stateful = (*Stage)(nil)
+var _ pipeline.Counted = (*Stage)(nil)
 
 // New returns a stage that remembers nothing.
 func New(cfg Config) (*Stage, error) {
@@ -210,6 +210,12 @@ func (s *Stage) resetLog() {
 
 // StateBytes returns the bytes of the table and of what is kept to take changes back.
 func (s *Stage) StateBytes() int { return s.table.bytes() + cap(s.log)*(16+48) }
+
+// Counters implements [pipeline.Counted].
+func (s *Stage) Counters(emit func(name string, n uint64)) {
+	emit("shed", s.shed)
+	emit("clashes", s.clashes)
+}
 
 // Stats returns the counters. Only the goroutine that calls Process may call it.
 func (s *Stage) Stats() Stats {

@@ -149,6 +149,11 @@ func TestSpentBudgetForgetsTheOldestAndSaysSo(t *testing.T) {
 	if st.Shed == 0 || st.Keys > s.maxKeys || st.Window <= 0 || st.Window >= cfg.TTL {
 		t.Errorf("got %+v", st)
 	}
+	told := map[string]uint64{}
+	s.Counters(func(name string, n uint64) { told[name] = n })
+	if told["shed"] != st.Shed {
+		t.Errorf("counters %v, want shed %d", told, st.Shed)
+	}
 }
 
 // dump is the state as far as it decides what is found.

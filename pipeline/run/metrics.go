@@ -44,7 +44,7 @@ func (m *Metrics) table() []metric {
 		{&m.poison, "riposte_run_poison_total", "Records that made the stage fail three times and were rejected. Each one is a bug: the record is on the rejects topic.", stage},
 		{&m.snapshots, "riposte_run_snapshots_total", "Snapshots of state written.", stage},
 		{&m.warmups, "riposte_run_warmups_total", "Rules whose state was made anew after an edit, by result: warm (from the log), short (the log, or correlate.warm_up, does not reach back far enough), cold (the log does not hold what the rule reads). Until a window has passed the last two may miss what began before.", with("result")},
-		{&m.counted, "riposte_run_stage_total", "What a stage counts by itself. Of correlate: evicted and forgotten rising means that correlate.budget is too small for what comes in; no_rule, no_value and old_form, that signals and correlations do not fit.", with("what")},
+		{&m.counted, "riposte_run_stage_total", "What a stage counts by itself. Of ingest: shed rising means that a partition sees more events than it can remember for a day, so that repeats come through; clashes, that vendor ids are not unique. Of correlate: evicted and forgotten rising means that correlate.budget is too small for what comes in; no_rule, no_value and old_form, that signals and correlations do not fit.", with("what")},
 		{&m.interval, "riposte_run_interval_seconds", "Time between the ends of transactions at present. At its upper end the lane is catching up.", with("lane")},
 		{&m.lag, "riposte_run_lag_records", "Records behind the end of the input, as of the last fetch.", with("lane")},
 		{&m.partitions, "riposte_run_partitions", "Partitions that the lane serves.", with("lane")},
