@@ -61,7 +61,7 @@ func config(t *testing.T, n int) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	connectors, err := sinks.New(map[string][]byte{"log": nil}, sinks.Env{Log: slog.DiscardHandler, Now: time.Now, Partitions: partitions})
+	connectors, err := sinks.New(sinks.Sections{"log": {}}, sinks.Env{Log: slog.DiscardHandler, Now: time.Now, Partitions: partitions})
 	if err != nil {
 		t.Fatal(err)
 	}

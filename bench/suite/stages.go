@@ -42,7 +42,7 @@ func newStages(ctx context.Context, f stageFlags) (*stages, error) {
 	if err != nil {
 		return nil, err
 	}
-	connectors, err := sinks.New(map[string][]byte{"log": nil}, sinks.Env{Log: slog.DiscardHandler, Now: time.Now, Partitions: partitions})
+	connectors, err := sinks.New(sinks.Sections{"log": {}}, sinks.Env{Log: slog.DiscardHandler, Now: time.Now, Partitions: partitions})
 	if err != nil {
 		return nil, err
 	}

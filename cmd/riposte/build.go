@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -28,19 +27,6 @@ type SinksConfig map[string]config.Section
 
 // defaultSinks are the connectors that need no configuration.
 func defaultSinks() SinksConfig { return SinksConfig{"log": {}} }
-
-// documents returns the sections as documents, as sinks/all wants them.
-func (c SinksConfig) documents() (map[string][]byte, error) {
-	docs := make(map[string][]byte, len(c))
-	for _, name := range slices.Sorted(maps.Keys(c)) {
-		doc, err := c[name].Document()
-		if err != nil {
-			return nil, fmt.Errorf("sinks.%s: %w", name, err)
-		}
-		docs[name] = doc
-	}
-	return docs, nil
-}
 
 // pipelineParts is what a pipeline is built from.
 type pipelineParts struct {
@@ -129,11 +115,9 @@ func makeConnectors(p pipelineParts) (map[string]pipeline.Responder, error) {
 	if !slices.Contains(p.stages, assembly.StageRespond) && !slices.Contains(p.stages, assembly.StageDecide) {
 		return nil, nil
 	}
-	docs, err := p.cfg.Sinks.documents()
-	if err != nil {
-		return nil, err
-	}
-	return sinks.New(docs, sinks.Env{Log: p.log.Handler(), Now: time.Now, Partitions: int(p.cfg.Topics.Partitions)})
+	return sinks.New(p.cfg.Sinks, sinks.Env{
+		Log: p.log.Handler(), Now: time.Now, Partitions: int(p.cfg.Topics.Partitions), Config: p.cfg.file,
+	})
 }
 
 // serveLists serves the block lists, if there are any and this process responds.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/riposte-sec/riposte/cmd/assembly"
+	"github.com/riposte-sec/riposte/internal/config"
 	"github.com/riposte-sec/riposte/pipeline"
 	"github.com/riposte-sec/riposte/pipeline/normalise"
 	"github.com/riposte-sec/riposte/pipeline/run"
@@ -31,19 +32,27 @@ type finding struct {
 }
 
 func (a *app) checkCommand() *cobra.Command {
-	var offline bool
+	var offline, show bool
 	var folder, format string
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "check the configuration, the policies and the connections",
 		Long: `check reads the configuration, compiles mappings and policies, and unless told
 --offline connects to Kafka and ClickHouse. It changes nothing. Exit code 78 means that
-the configuration or a policy is bad, 4 that a service could not be reached.`,
+the configuration or a policy is bad, 4 that a service could not be reached.
+With --show-config it prints every value and where it comes from instead.`,
 		Example: `  riposte check --config riposte.yaml
-  riposte check --offline --policies ./policies`,
+  riposte check --offline --policies ./policies
+  riposte check --show-config`,
 		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.check(c.Context(), offline, folder, format) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if show {
+				return a.showConfig(format)
+			}
+			return a.check(c.Context(), offline, folder, format)
+		},
 	}
+	c.Flags().BoolVar(&show, "show-config", false, "print every value with where it comes from; secrets are not shown")
 	c.Flags().BoolVar(&offline, "offline", false, "do not connect to anything")
 	c.Flags().StringVar(&folder, "policies", "", "folder with policies (default: that of the configuration, else the shipped ones)")
 	formatFlag(c, &format, formatTable, formatJSON)
@@ -69,6 +78,32 @@ func (a *app) check(ctx context.Context, offline bool, folder, format string) er
 		}
 	}
 	return nil
+}
+
+// showConfig prints every value of the configuration and where it comes from.
+func (a *app) showConfig(format string) error {
+	cfg, err := a.loadConfig()
+	if err != nil {
+		return err
+	}
+	all, err := config.Settings(&cfg)
+	if err != nil {
+		return err
+	}
+	type shown struct {
+		config.Setting
+		From string `json:"from"`
+	}
+	sh, list := sheet{columns: []string{"key", "value", "from"}}, []shown{}
+	for _, s := range all {
+		from := cmp.Or(cfg.origin[s.Path], "default")
+		sh.add(s.Path, s.Value, from)
+		list = append(list, shown{s, from})
+	}
+	if format == formatJSON {
+		return writeJSON(a.stdout, map[string]any{"version": 1, "settings": list})
+	}
+	return sh.write(a.stdout, format)
 }
 
 func printFindings(a *app, found []finding, format string) error {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/riposte-sec/riposte/internal/config"
@@ -18,6 +20,9 @@ import (
 
 // defaultConfigPath is read when --config is not given and the file exists.
 const defaultConfigPath = "riposte.yaml"
+
+// envPrefix begins the names of the variables that set keys.
+const envPrefix = "RIPOSTE"
 
 // Config is the document that --config names. Each part is validated by its owner.
 type Config struct {
@@ -37,6 +42,9 @@ type Config struct {
 	Respond   respond.Config  `yaml:"respond"`
 	// Sinks has a section for each connector that shall exist; the log connector always does.
 	Sinks SinksConfig `yaml:"sinks"`
+
+	file   string            // that it was read from, "" if there is none
+	origin map[string]string // of what is not a default, by key: file:line, or the variable
 }
 
 // CorrelateConfig is about windows and noise.
@@ -142,53 +150,57 @@ func defaultConfig() Config {
 }
 
 // loadConfig reads the document and the environment over the defaults: flag over RIPOSTE_*
-// over --config over ./riposte.yaml over default.
+// over the file (--config, else ./riposte.yaml, else that of the user) over default.
 func (a *app) loadConfig() (Config, error) {
 	c := defaultConfig()
-	path := a.configPath
-	if path == "" {
-		if _, err := os.Stat(defaultConfigPath); !errors.Is(err, fs.ErrNotExist) {
-			path = defaultConfigPath
-		}
-	}
-	if path != "" {
-		doc, err := os.ReadFile(path)
+	c.file, c.origin = a.configFile(), map[string]string{}
+	if c.file != "" {
+		doc, err := os.ReadFile(c.file)
 		if err != nil {
 			return c, failWith(exitConfig, err)
 		}
-		if err := config.Decode(path, doc, &c); err != nil {
+		if err := config.Decode(c.file, doc, &c); err != nil {
 			return c, failWith(exitConfig, err)
 		}
+		for key, line := range config.Lines(doc) {
+			c.origin[key] = fmt.Sprintf("%s:%d", c.file, line)
+		}
 	}
-	if _, err := config.Env("RIPOSTE", os.LookupEnv, &c); err != nil {
+	set, err := config.Env(envPrefix, os.LookupEnv, &c)
+	if err != nil {
 		return c, failWith(exitConfig, err)
+	}
+	for _, key := range set {
+		c.origin[key] = envPrefix + "_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 	}
 	return c, failWith(exitConfig, c.Validate())
 }
 
+// configFile is the file to read, "" if there is none.
+func (a *app) configFile() string {
+	if a.configPath != "" {
+		return a.configPath
+	}
+	candidates := []string{defaultConfigPath}
+	if dir, err := os.UserConfigDir(); err == nil {
+		candidates = append(candidates, filepath.Join(dir, "riposte", defaultConfigPath))
+	}
+	for _, path := range candidates {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path
+		}
+	}
+	return ""
+}
+
 // Validate returns every mistake of every part, joined.
 func (c Config) Validate() error {
-	var errs []error
+	errs := c.outOfRange()
 	if c.Tenant == "" {
 		errs = append(errs, errors.New("tenant: must not be empty"))
 	}
-	if c.Topics.Partitions < 1 || c.Topics.Partitions > 4096 {
-		errs = append(errs, fmt.Errorf("topics.partitions: %d is not in [1, 4096]", c.Topics.Partitions))
-	}
 	if c.Worker.Name == "" {
 		errs = append(errs, errors.New("worker.name: must not be empty"))
-	}
-	if c.Worker.Lanes < 1 || c.Worker.Lanes > 256 {
-		errs = append(errs, fmt.Errorf("worker.lanes: %d is not in [1, 256]", c.Worker.Lanes))
-	}
-	if c.Worker.Snapshots <= 0 {
-		errs = append(errs, errors.New("worker.snapshots: want a positive duration, such as 5m"))
-	}
-	if c.Worker.Drain <= 0 {
-		errs = append(errs, errors.New("worker.drain: want a positive duration, such as 20s"))
-	}
-	if n := c.Context.RetroConfidence; n < 1 || n > 100 {
-		errs = append(errs, fmt.Errorf("context.retro_confidence: %d is not in [1, 100]", n))
 	}
 	if _, err := c.Kafka.reach(""); err != nil {
 		errs = append(errs, err)
@@ -201,15 +213,40 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return errors.Join(append(errs, c.ClickHouse.Validate(), cc.Validate(),
-		upTo90d("context.retro", c.Context.Retro), upTo90d("correlate.warm_up", c.Correlate.WarmUp),
 		prefix("decide", c.Decide.Validate()), prefix("respond", c.Respond.Validate()))...)
 }
 
-func upTo90d(name string, d config.Duration) error {
-	if d := time.Duration(d); d < 0 || d > 90*24*time.Hour {
-		return fmt.Errorf("%s: %s is not in [0s, 90d]", name, d)
+// outOfRange returns an error for each number and duration of the program's own that is none
+// of those allowed.
+func (c Config) outOfRange() (errs []error) {
+	for _, n := range []struct {
+		key              string
+		value, low, high int
+	}{
+		{"topics.partitions", int(c.Topics.Partitions), 1, 4096},
+		{"worker.lanes", c.Worker.Lanes, 1, 256},
+		{"context.retro_confidence", c.Context.RetroConfidence, 1, 100},
+	} {
+		if n.value < n.low || n.value > n.high {
+			errs = append(errs, fmt.Errorf("%s: %d is not in [%d, %d]", n.key, n.value, n.low, n.high))
+		}
 	}
-	return nil
+	const day = 24 * time.Hour
+	for _, d := range []struct {
+		key       string
+		value     config.Duration
+		low, high time.Duration
+	}{
+		{"worker.snapshots", c.Worker.Snapshots, time.Second, day},
+		{"worker.drain", c.Worker.Drain, time.Second, time.Hour},
+		{"context.retro", c.Context.Retro, 0, 90 * day},
+		{"correlate.warm_up", c.Correlate.WarmUp, 0, 90 * day},
+	} {
+		if v := time.Duration(d.value); v < d.low || v > d.high {
+			errs = append(errs, fmt.Errorf("%s: %v is not in [%v, %v]", d.key, v, d.low, d.high))
+		}
+	}
+	return errs
 }
 
 // correlate returns what pipeline/correlate needs, without its rules.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,7 +54,19 @@ func TestFlagBeatsEnvironmentBeatsFileBeatsDefault(t *testing.T) {
 			t.Errorf("%s: brokers %q, want %q", what, got, want)
 		}
 	}
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CONFIG_HOME", filepath.Join(home, "config"))
 	expect("default", brokers(&app{}), "127.0.0.1:9092")
+	own, err := os.UserConfigDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(own, "riposte"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(own, "riposte", defaultConfigPath), "kafka:\n  brokers: [user:1]\n")
+	expect("the user's", brokers(&app{}), "user:1")
 	writeFile(t, defaultConfigPath, "kafka:\n  brokers: [here:1]\n")
 	expect("./riposte.yaml", brokers(&app{}), "here:1")
 	named := filepath.Join(t.TempDir(), "other.yaml")
@@ -104,5 +117,33 @@ func TestAMissingSecretIsAConfigurationError(t *testing.T) {
 	r := invoke(t, "rejects", "list", "--config", path)
 	if r.code != exitConfig || !strings.Contains(r.stderr, "NO_SUCH_VARIABLE_IN_TEST") {
 		t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
+	}
+}
+
+func TestShowConfigSaysWhereEachValueComesFrom(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "r.yaml")
+	writeFile(t, path, "tenant: acme\nkafka:\n  sasl: {mechanism: PLAIN, user: u, password: {env: RIPOSTE_TEST_PASSWORD}}\n")
+	t.Setenv("RIPOSTE_TEST_PASSWORD", "hunter2")
+	t.Setenv("RIPOSTE_WORKER_LANES", "3")
+	r := invoke(t, "check", "--show-config", "--config", path)
+	if r.code != exitDone {
+		t.Fatalf("exit code %d: %s", r.code, r.stderr)
+	}
+	have := map[string]string{}
+	for line := range strings.Lines(r.stdout) {
+		if f := strings.Fields(line); len(f) == 3 {
+			have[f[0]] = f[1] + " " + f[2]
+		}
+	}
+	for key, want := range map[string]string{
+		"tenant": "acme " + path + ":1", "worker.lanes": "3 RIPOSTE_WORKER_LANES", "respond.grace": "1m0s default",
+		"kafka.sasl.password": "'***' " + path + ":3",
+	} {
+		if have[key] != want {
+			t.Errorf("%s: got %q, want %q", key, have[key], want)
+		}
+	}
+	if strings.Contains(r.stdout, "hunter2") {
+		t.Error("the secret is shown")
 	}
 }

@@ -63,7 +63,7 @@ Start with:
 			return nil
 		},
 	}
-	root.PersistentFlags().StringVar(&a.configPath, "config", "", "configuration file (default ./riposte.yaml if it exists)")
+	root.PersistentFlags().StringVar(&a.configPath, "config", "", "configuration file (default ./riposte.yaml, else riposte/riposte.yaml in the user's configuration folder)")
 	root.PersistentFlags().StringVar(&level, "log-level", "info", "least severe log lines to print: debug, info, warn, error")
 	root.PersistentFlags().BoolVar(&a.logJSON, "log-json", false, "log lines as JSON")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {

@@ -111,8 +111,13 @@ func FuzzParseSize(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if v, err := ParseSize(s); err == nil && v < 0 {
-			t.Errorf("ParseSize(%q) = %d", s, v)
+		v, err := ParseSize(s)
+		if err != nil {
+			return
+		}
+		text, _ := v.MarshalYAML()
+		if again, err := ParseSize(text.(string)); v < 0 || err != nil || again != v {
+			t.Errorf("ParseSize(%q) = %d, written %v, read back %d (%v)", s, v, text, again, err)
 		}
 	})
 }
@@ -142,14 +147,46 @@ func TestSectionIsDecodedByItsOwner(t *testing.T) {
 	var c struct {
 		Sinks map[string]Section `yaml:"sinks"`
 	}
-	if err := Decode("r.yaml", []byte("sinks:\n  a: {url: x}\n  b:\n"), &c); err != nil {
+	if err := Decode("r.yaml", []byte("# x\n\nsinks:\n  a: {url: x}\n  b:\n  c:\n\n    urls: y\n"), &c); err != nil {
 		t.Fatal(err)
 	}
-	doc, err := c.Sinks["a"].Document()
-	if err != nil || strings.TrimSpace(string(doc)) != "{url: x}" {
-		t.Errorf("section a = %q, %v", doc, err)
+	part := struct {
+		URL string `yaml:"url"`
+	}{"default"}
+	if err := c.Sinks["b"].Decode("r.yaml", "sinks.b", &part); err != nil || part.URL != "default" {
+		t.Errorf("an empty section: %+v, %v", part, err)
 	}
-	if doc, err := c.Sinks["b"].Document(); err != nil || len(doc) != 0 {
-		t.Errorf("section b = %q, %v", doc, err)
+	if err := c.Sinks["a"].Decode("r.yaml", "sinks.a", &part); err != nil || part.URL != "x" {
+		t.Errorf("section a: %+v, %v", part, err)
+	}
+	err := c.Sinks["c"].Decode("r.yaml", "sinks.c", &part)
+	if want := `r.yaml:8: unknown key "urls" under sinks.c, did you mean "url"?`; err == nil || err.Error() != want {
+		t.Errorf("section c: %v, want %s", err, want)
+	}
+}
+
+func TestSettingsShowEveryValueAndNoSecret(t *testing.T) {
+	t.Parallel()
+	c := sample{Every: Duration(time.Minute), Brokers: []string{"default:9092"}, Budget: 256 << 20}
+	c.TLS.Key = SecretOf("s3cret")
+	all, err := Settings(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range all {
+		got = append(got, s.Path+"="+s.Value)
+	}
+	want := `brokers=['default:9092'] every=1m0s budget=256MiB tls.ca_file="" tls.key='***' sinks={} lists=[]`
+	if text := strings.Join(got, " "); text != want {
+		t.Errorf("got  %s\nwant %s", text, want)
+	}
+}
+
+func TestLinesTellWhereKeysStand(t *testing.T) {
+	t.Parallel()
+	got := Lines([]byte("brokers: [a]\ntls:\n  ca_file: x\n"))
+	if len(got) != 3 || got["brokers"] != 1 || got["tls"] != 2 || got["tls.ca_file"] != 3 {
+		t.Errorf("got %v", got)
 	}
 }

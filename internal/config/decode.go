@@ -28,11 +28,16 @@ func Decode(name string, doc []byte, into any) error {
 	if len(root.Content) == 0 {
 		return nil
 	}
+	return decodeNode(name, "", root.Content[0], into)
+}
+
+// decodeNode fills into from the part of the document that lies under path.
+func decodeNode(name, path string, n *yaml.Node, into any) error {
 	var problems []error
-	unknownKeys(root.Content[0], reflect.TypeOf(into), "", func(n *yaml.Node, msg string) {
+	unknownKeys(n, reflect.TypeOf(into), path, func(n *yaml.Node, msg string) {
 		problems = append(problems, fmt.Errorf("%s:%d: %s", name, n.Line, msg))
 	})
-	if err := root.Decode(into); err != nil {
+	if err := n.Decode(into); err != nil {
 		problems = append(problems, typeErrors(name, err)...)
 	}
 	return errors.Join(problems...)

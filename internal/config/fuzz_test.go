@@ -34,9 +34,13 @@ func FuzzDecode(f *testing.F) {
 		err := Decode("c.yaml", []byte(doc), &c)
 		if err == nil {
 			for name, s := range c.Sinks {
-				if _, err := s.Document(); err != nil {
-					t.Errorf("section %q has no document: %v", name, err)
+				var part all
+				if err := s.Decode("c.yaml", "sinks."+name, &part); err != nil && !strings.Contains(err.Error(), "c.yaml:") {
+					t.Errorf("section %q: %v", name, err)
 				}
+			}
+			if _, err := Settings(&c); err != nil {
+				t.Errorf("no settings: %v", err)
 			}
 			return
 		}

@@ -64,6 +64,21 @@ func (s *Size) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+// MarshalYAML implements [yaml.Marshaler]: the number with the largest unit that it is a whole
+// number of.
+func (s Size) MarshalYAML() (any, error) {
+	if s == 0 {
+		return "0", nil
+	}
+	best := units[len(units)-1]
+	for _, u := range units {
+		if int64(s)%u.bytes == 0 && u.bytes > best.bytes {
+			best = u
+		}
+	}
+	return strconv.FormatInt(int64(s)/best.bytes, 10) + best.suffix, nil
+}
+
 // ParseSize reads what [Size] describes.
 func ParseSize(text string) (Size, error) {
 	if text == "0" {
@@ -180,10 +195,20 @@ func SectionOf(doc string) (Section, error) {
 	return s, yaml.Unmarshal([]byte(doc), &s)
 }
 
-// Document returns the part as a YAML document of its own, nothing for an empty part.
-func (s Section) Document() ([]byte, error) {
+// Decode fills into, a pointer to a struct that already holds its defaults, as [Decode] does.
+// name is the document's, path where the section lies in it: errors have both, and the line
+// in the document. An empty section changes nothing.
+func (s Section) Decode(name, path string, into any) error {
 	if s.node.IsZero() || s.node.Tag == "!!null" {
+		return nil
+	}
+	return decodeNode(name, path, &s.node, into)
+}
+
+// MarshalYAML returns the part as it is.
+func (s Section) MarshalYAML() (any, error) {
+	if s.node.IsZero() {
 		return nil, nil
 	}
-	return yaml.Marshal(&s.node)
+	return &s.node, nil
 }

@@ -2,6 +2,7 @@
 package all
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,16 +22,20 @@ type Env struct {
 	Log        slog.Handler     // where the log connector writes
 	Now        func() time.Time // the clock
 	Partitions int              // of the intents topic
+	Config     string           // name of the configuration, for errors; "" is "configuration"
 }
+
+// Sections are the parts of a configuration that connectors are made from, by their names.
+type Sections = map[string]config.Section
 
 // Kind is a connector that this program has.
 type Kind struct {
 	Name string
 	// Default is the configuration that holds where nothing is set, a struct.
 	Default any
-	// New makes the connector from its section of the configuration, a YAML document that
-	// may be empty. Errors of the document carry line numbers.
-	New func(section []byte, env Env) (pipeline.Responder, error)
+	// New makes the connector from its section of the configuration, which may be empty.
+	// Errors carry the line.
+	New func(section config.Section, env Env) (pipeline.Responder, error)
 }
 
 // Kinds returns the connectors, by name.
@@ -43,12 +48,10 @@ func Kinds() []Kind {
 }
 
 func kind[C any, S pipeline.Responder](name string, def func() C, build func(C, Env) (S, error)) Kind {
-	return Kind{Name: name, Default: def(), New: func(section []byte, env Env) (pipeline.Responder, error) {
+	return Kind{Name: name, Default: def(), New: func(section config.Section, env Env) (pipeline.Responder, error) {
 		c := def()
-		if len(section) > 0 {
-			if err := config.Decode("sinks."+name, section, &c); err != nil {
-				return nil, err
-			}
+		if err := section.Decode(cmp.Or(env.Config, "configuration"), "sinks."+name, &c); err != nil {
+			return nil, err
 		}
 		return build(c, env)
 	}}
@@ -56,7 +59,7 @@ func kind[C any, S pipeline.Responder](name string, def func() C, build func(C, 
 
 // New makes the connectors that sections has a section for, each under its name. It returns
 // every problem, joined, and then no connector.
-func New(sections map[string][]byte, env Env) (map[string]pipeline.Responder, error) {
+func New(sections Sections, env Env) (map[string]pipeline.Responder, error) {
 	kinds := map[string]Kind{}
 	for _, k := range Kinds() {
 		kinds[k.Name] = k

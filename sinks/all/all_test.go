@@ -7,10 +7,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/riposte-sec/riposte/internal/config"
 	"github.com/riposte-sec/riposte/sinks/all"
 )
 
-func env() all.Env { return all.Env{Log: slog.DiscardHandler, Now: time.Now, Partitions: 4} }
+func env() all.Env {
+	return all.Env{Log: slog.DiscardHandler, Now: time.Now, Partitions: 4, Config: "r.yaml"}
+}
+
+func section(tb testing.TB, doc string) config.Section {
+	tb.Helper()
+	s, err := config.SectionOf(doc)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
 
 func TestKindsAreListedByName(t *testing.T) {
 	t.Parallel()
@@ -25,10 +37,10 @@ func TestKindsAreListedByName(t *testing.T) {
 
 func TestSectionsMakeConnectors(t *testing.T) {
 	t.Setenv("RIPOSTE_TEST_KEY", "0123456789abcdef")
-	got, err := all.New(map[string][]byte{
-		"log": nil,
-		"edl": []byte("max_entries: 10\n"),
-		"webhook": []byte("url: https://hooks.example.com/x\nkeys: [{id: k1, secret: {env: RIPOSTE_TEST_KEY}}]\n" +
+	got, err := all.New(all.Sections{
+		"log": {},
+		"edl": section(t, "max_entries: 10\n"),
+		"webhook": section(t, "url: https://hooks.example.com/x\nkeys: [{id: k1, secret: {env: RIPOSTE_TEST_KEY}}]\n"+
 			"actions: [{name: ticket.open, effect: notify}]\n"),
 	}, env())
 	if err != nil {
@@ -42,15 +54,15 @@ func TestSectionsMakeConnectors(t *testing.T) {
 
 func TestProblemsNameTheSection(t *testing.T) {
 	t.Parallel()
-	f := func(name, section, want string) {
+	f := func(name, doc, want string) {
 		t.Helper()
-		_, err := all.New(map[string][]byte{name: []byte(section)}, env())
+		_, err := all.New(all.Sections{name: section(t, doc)}, env())
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", name, err, want)
 		}
 	}
 	f("pagers", "", "no such connector")
-	f("edl", "max_entry: 3\n", "max_entries")
+	f("edl", "\nmax_entry: 3\n", `r.yaml:2: unknown key "max_entry" under sinks.edl, did you mean "max_entries"?`)
 	f("edl", "max_entries: 0\n", "must be positive")
 	f("webhook", "", "url")
 	f("log", "level: loud\n", "level")
