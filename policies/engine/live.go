@@ -193,7 +193,7 @@ func (w *Worker) Eval(ctx context.Context, name string, in Input) (Result, error
 	if r.cause != nil {
 		w.live.topdown.Add(1)
 		w.gaveUp(e, r.cause)
-		return r, nil
+		return r, nil //nolint:nilerr // topdown answered
 	}
 	if w.judged() {
 		return w.judge(ctx, e, in, r)
