@@ -63,8 +63,9 @@ type Unsettled interface {
 // instance is not used any more.
 type Warmer interface {
 	Stateful
-	// Cold tells what has no state. now is the runtime's clock.
-	Cold(now Millis) Cold
+	// Cold tells what has no state. now is the runtime's clock; mine reports whether a record
+	// of the input with that key lies in the stage's partition.
+	Cold(now Millis, mine func(key []byte) bool) Cold
 	// Await takes records that Process will get later, before the first call of Warm: what is
 	// made anew of the same events must not count twice. Only if Cold.Anew is not empty.
 	Await(ctx context.Context, b *Batch) error
@@ -85,7 +86,7 @@ type Cold struct {
 	// those that lie in the input were made for other rules; AnewSince is from when on.
 	Anew      []string
 	AnewSince Millis
-	Lost      []string // rules, and what of them cannot be had again
+	Wide      bool // also what is made for other partitions is wanted
 }
 
 // Matcher finds the detections that match an event. It is the seam behind which the policy

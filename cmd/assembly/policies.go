@@ -59,6 +59,8 @@ func LoadPolicies(ctx context.Context, fsys fs.FS, w Watch) (*Policies, error) {
 		errs = append(errs, err)
 	} else if p.Detections != nil {
 		errs = append(errs, p.Correlations.CheckRules(p.Detections.IDs()), p.Correlations.CheckPaths(match.CheckPath))
+		p.Correlations, err = p.Correlations.For(p.Detections.Digests())
+		errs = append(errs, err)
 	}
 	if p.Noise, err = correlate.LoadNoise(fsys); err != nil {
 		errs = append(errs, err)

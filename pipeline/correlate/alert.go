@@ -373,7 +373,9 @@ func (s *Stage) derive(out *outputs, r *rule, x *session, a *pipeline.Alert, mar
 		if s.warms != nil && !s.warms.inside[pair{r.id, user.ID}] {
 			continue // it lies on the topic
 		}
-		if user.sameGroup(r.c) {
+		switch {
+		case s.warms != nil && !s.warms.near(&sig):
+		case s.warms != nil || user.sameGroup(r.c):
 			sig.Flags = addFlag(sig.Flags, flagInner)
 			s.inner = append(s.inner, inner{sig, x.trigger.appended})
 		}

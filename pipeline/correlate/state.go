@@ -247,10 +247,15 @@ func b2i(b bool) byte {
 }
 
 // meaning is a digest of what a state depends on. Edits of the threshold, the severity or
-// the title keep it; edits of the window, the grouping or the rules do not.
+// the title keep it; edits of the window, the grouping, the rules or what they match do not.
 func (c *Correlation) meaning() uint64 {
 	h := fnv.New64a()
 	_, err := fmt.Fprintf(h, "%s|%q|%q|%q|%q|%d", c.Type, c.Rules, c.GroupBy, c.Fields, c.Aliases, c.Span)
+	for _, rule := range c.Rules {
+		if p := c.predicates[rule]; p != "" && err == nil {
+			_, err = fmt.Fprintf(h, "|%q=%s", rule, p)
+		}
+	}
 	if err != nil {
 		panic("BUG: correlate: a hash does not write: " + err.Error())
 	}

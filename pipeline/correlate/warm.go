@@ -28,9 +28,10 @@ type warmPlan struct {
 	cold   map[string]bool // rules that begin with what the warm-up finds
 	helps  map[string]bool // correlations that they name, and whose signals are made anew too
 	inside map[pair]bool   // signals that do not lie on the topic: they are made on the way
+	wide   map[string]bool // rules of helps for which signals of all partitions are needed
 	anew   map[string]bool // rules whose signals do not lie on the topic
-	lost   []string
 	now    pipeline.Millis
+	mine   func(key []byte) bool // reports whether a signal with that key lies in the partition
 }
 
 // warmth is what a warming stage knows beside its state.
@@ -43,8 +44,8 @@ type warmth struct {
 // Cold implements [pipeline.Warmer]. A correlation whose window was edited is made anew from
 // the signals that lie on the topic. For one that is new, or that looks at other values or
 // other rules now, there are none: they are made anew of the events.
-func (s *Stage) Cold(now pipeline.Millis) pipeline.Cold {
-	p := &warmPlan{now: now, cold: map[string]bool{}, helps: map[string]bool{}, inside: map[pair]bool{}, anew: map[string]bool{}}
+func (s *Stage) Cold(now pipeline.Millis, mine func(key []byte) bool) pipeline.Cold {
+	p := &warmPlan{now: now, mine: mine, wide: map[string]bool{}, cold: map[string]bool{}, helps: map[string]bool{}, inside: map[pair]bool{}, anew: map[string]bool{}}
 	s.plan = p
 	var cold pipeline.Cold
 	for _, c := range s.cfg.Rules.list {
@@ -57,11 +58,11 @@ func (s *Stage) Cold(now pipeline.Millis) pipeline.Cold {
 		if was != nil {
 			cold.Since = s.back(cold.Since, s.reach(c))
 		}
-		if s.want(c, was) {
+		if s.want(c, was, false) {
 			cold.AnewSince = s.back(cold.AnewSince, s.reach(c)+s.chained(c, was))
 		}
 	}
-	cold.Anew, cold.Lost = slices.Sorted(maps.Keys(p.anew)), p.lost
+	cold.Anew, cold.Wide = slices.Sorted(maps.Keys(p.anew)), len(p.wide) > 0
 	return cold
 }
 
@@ -87,20 +88,21 @@ func (s *Stage) back(since, reach pipeline.Millis) pipeline.Millis {
 }
 
 // want plans how c gets the signals that do not lie on the topic, and reports whether any
-// of them are to be made anew of events. Signals of another correlation are found out on
-// the way if both group by the same values; otherwise they are those of other partitions.
-func (s *Stage) want(c *Correlation, was *served) (anew bool) {
+// of them are to be made anew of events. Those of another correlation are found out on the
+// way; if it groups by other values, of the signals of all partitions.
+func (s *Stage) want(c *Correlation, was *served, wide bool) (anew bool) {
+	if wide {
+		s.plan.wide[c.ID] = true
+	}
 	for _, rule := range c.Rules {
 		inner := s.cfg.Rules.byID[rule]
 		switch {
 		case was.made(c, rule):
 		case inner == nil:
 			s.plan.anew[c.ID], anew = true, true
-		case c.sameGroup(inner):
-			s.plan.helps[rule], s.plan.inside[pair{rule, c.ID}] = true, true
-			anew = s.want(inner, nil) || anew
 		default:
-			s.plan.lost = append(s.plan.lost, c.ID+": "+rule)
+			s.plan.helps[rule], s.plan.inside[pair{rule, c.ID}] = true, true
+			anew = s.want(inner, nil, wide || !c.sameGroup(inner)) || anew
 		}
 	}
 	return anew
@@ -109,7 +111,7 @@ func (s *Stage) want(c *Correlation, was *served) (anew bool) {
 // chained is how much further back the correlations look that are found out on the way.
 func (s *Stage) chained(c *Correlation, was *served) (reach pipeline.Millis) {
 	for _, rule := range c.Rules {
-		if inner := s.cfg.Rules.byID[rule]; inner != nil && !was.made(c, rule) && c.sameGroup(inner) {
+		if inner := s.cfg.Rules.byID[rule]; inner != nil && !was.made(c, rule) {
 			reach = max(reach, s.reach(inner)+s.chained(inner, nil))
 		}
 	}
@@ -164,7 +166,7 @@ func (s *Stage) Warm(ctx context.Context, b *pipeline.Batch) error {
 // takes reports whether a signal is for a rule that is warmed, and came for the first time:
 // what is made anew of an event may lie on the topic as well.
 func (t *warmth) takes(w *Stage, sig *pipeline.Signal) bool {
-	if !t.cold[sig.Step] && !t.helps[sig.Step] || !w.rules[sig.Step].c.means(sig) {
+	if !t.cold[sig.Step] && !t.helps[sig.Step] || !w.rules[sig.Step].c.means(sig) || !t.near(sig) {
 		return false
 	}
 	if slices.Contains(sig.Flags, flagMoved) || slices.Contains(sig.Flags, flagWithdrawn) {
@@ -173,6 +175,11 @@ func (t *warmth) takes(w *Stage, sig *pipeline.Signal) bool {
 	_, seen := t.seen[sig.ID]
 	t.seen[sig.ID] = struct{}{}
 	return !seen
+}
+
+// near reports whether a signal is of the partition, or of one that is needed too.
+func (t *warmth) near(sig *pipeline.Signal) bool {
+	return len(t.wide) == 0 || t.wide[sig.Step] || t.mine(sig.AppendKey(nil))
 }
 
 // Warmed implements [pipeline.Warmer]: the warm rules become the stage's own. No alert of
@@ -195,6 +202,9 @@ func (s *Stage) Warmed(context.Context) error {
 		r := s.rules[id]
 		for _, text := range slices.Sorted(maps.Keys(w.rules[id].keys)) {
 			k := w.rules[id].keys[text]
+			if s.plan.wide[id] && !s.plan.mine(r.signalKey(k)) {
+				continue
+			}
 			for i := range k.sessions {
 				x := &k.sessions[i]
 				if x.fired() && x.trigger.appended > s.owed.after {
@@ -212,6 +222,15 @@ func (s *Stage) Warmed(context.Context) error {
 		}
 	}
 	return nil
+}
+
+// signalKey is the key on the topic of the signals of k.
+func (r *rule) signalKey(k *key) []byte {
+	sig := pipeline.Signal{Tenant: k.tenant, Step: r.id, Group: k.group}
+	if r.c.Type == FirstSeen {
+		sig.Group = k.group[:min(len(k.group), len(r.c.GroupBy))] // what follows is the value
+	}
+	return sig.AppendKey(nil)
 }
 
 // suppress forgets what a warming stage told. A value that first_seen knows stays known.

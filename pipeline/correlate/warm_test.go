@@ -11,6 +11,9 @@ import (
 	"github.com/riposte-sec/riposte/pipeline"
 )
 
+// here says that everything lies in the partition.
+func here([]byte) bool { return true }
+
 // edited is the stage of list with the state of old, warmed with the records of the log, as
 // the runtime does it; what is to be made anew is taken from there too.
 func edited(t *testing.T, old *Stage, log []pipeline.Signal, list ...*Correlation) (*Stage, pipeline.Cold) {
@@ -22,7 +25,7 @@ func edited(t *testing.T, old *Stage, log []pipeline.Signal, list ...*Correlatio
 			t.Fatal(err)
 		}
 	}
-	cold := st.Cold(1)
+	cold := st.Cold(1, here)
 	since := cold.Since
 	if a := cold.AnewSince; a != 0 && (since == 0 || a < since) {
 		since = a
@@ -55,7 +58,7 @@ func TestEditedWindowGoesOnWithWhatTheLogHolds(t *testing.T) {
 	old := stageOf(t, nil, narrow)
 	process(t, old, log...)
 	st, cold := edited(t, old, log, wide)
-	if !slices.Equal(cold.Rules, []string{"n"}) || len(cold.Lost) > 0 || cold.Since > epoch {
+	if !slices.Equal(cold.Rules, []string{"n"}) || cold.Since > epoch {
 		t.Errorf("cold %+v", cold)
 	}
 	facts := process(t, st, sig("n", "g", 4, 40*time.Minute))
@@ -70,7 +73,7 @@ func TestEditedWindowGoesOnWithWhatTheLogHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if c := again.Cold(1); len(c.Rules)+len(c.Lost) > 0 || again.StateBytes() != st.StateBytes() {
+	if c := again.Cold(1, here); len(c.Rules) > 0 || again.StateBytes() != st.StateBytes() {
 		t.Errorf("after the next restart %+v is cold, %d bytes of state, want %d", c, again.StateBytes(), st.StateBytes())
 	}
 }
@@ -105,7 +108,7 @@ func TestEditSaysWhatOfTheLogIsOfUse(t *testing.T) {
 	f := func(name string, want string, list ...*Correlation) {
 		t.Helper()
 		_, cold := edited(t, old, nil, list...)
-		if got := fmt.Sprint(cold.Rules, cold.Since != 0, cold.Anew, cold.AnewSince != 0, cold.Lost); got != want {
+		if got := fmt.Sprint(cold.Rules, cold.Since != 0, cold.Anew, cold.AnewSince != 0, cold.Wide); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
@@ -114,20 +117,20 @@ func TestEditSaysWhatOfTheLogIsOfUse(t *testing.T) {
 		return c
 	}
 	n, counts := documentOf(t, "n", countOf3), "type: event_count; rules: [n]; timespan: 1h; condition: {gte: 2}"
-	f("nothing", "[] false [] false []", n)
-	f("threshold", "[] false [] false []", documentOf(t, "n", strings.Replace(countOf3, "gte: 3", "gte: 9", 1)))
-	f("window", "[n] true [] false []", documentOf(t, "n", strings.Replace(countOf3, "10m", "20m", 1)))
-	f("new", "[m] false [m] true []", n, documentOf(t, "m", countOf3))
-	f("grouping", "[n] true [n] true []", by(documentOf(t, "n", countOf3), "other"))
-	f("field", "[n] true [n] true []", documentOf(t, "n", "type: value_count; rules: [a]; timespan: 10m; condition: {field: v, gte: 3}"))
-	f("one more rule", "[n] true [n] true []", documentOf(t, "n", strings.Replace(countOf3, "[a]", "[a, b]", 1)))
-	f("rule gone", "[] false [] false []")
-	f("correlation of a correlation", "[m] false [n] true []", n, documentOf(t, "m", counts))
+	f("nothing", "[] false [] false false", n)
+	f("threshold", "[] false [] false false", documentOf(t, "n", strings.Replace(countOf3, "gte: 3", "gte: 9", 1)))
+	f("window", "[n] true [] false false", documentOf(t, "n", strings.Replace(countOf3, "10m", "20m", 1)))
+	f("new", "[m] false [m] true false", n, documentOf(t, "m", countOf3))
+	f("grouping", "[n] true [n] true false", by(documentOf(t, "n", countOf3), "other"))
+	f("field", "[n] true [n] true false", documentOf(t, "n", "type: value_count; rules: [a]; timespan: 10m; condition: {field: v, gte: 3}"))
+	f("one more rule", "[n] true [n] true false", documentOf(t, "n", strings.Replace(countOf3, "[a]", "[a, b]", 1)))
+	f("rule gone", "[] false [] false false")
+	f("correlation of a correlation", "[m] false [n] true false", n, documentOf(t, "m", counts))
 	wide := documentOf(t, "n", countOf3)
 	wide.GroupBy = []string{"g", "o"}
 	old = stageOf(t, nil, wide)
 	process(t, old, sig("n", "g", 1, 0))
-	f("in other groups", "[m] false [] false [m: n]", wide, documentOf(t, "m", counts))
+	f("in other groups", "[m] false [n] true true", wide, documentOf(t, "m", counts))
 }
 
 func TestNewCorrelationOfACorrelationKnowsWhatThatOneFoundBefore(t *testing.T) {
@@ -171,7 +174,7 @@ func TestWarmUpCountsASignalOnceThatIsAlsoYetToCome(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	st.Cold(1)
+	st.Cold(1, here)
 	var sigs []pipeline.Signal
 	for i := range 100 {
 		sigs = append(sigs, sig("n", "g", i, time.Duration(i)*time.Second))
@@ -224,7 +227,7 @@ func TestWarmUpTellsOnlyWhatCameAfterTheTimeThatTheStateHadComeTo(t *testing.T) 
 				t.Fatal(err)
 			}
 		}
-		st.Cold(epoch.Add(now))
+		st.Cold(epoch.Add(now), here)
 		made := []pipeline.Signal{sig("m", "early", 1, time.Hour), sig("m", "late", 2, 3*time.Hour)}
 		b := &pipeline.Batch{Topic: pipeline.TopicSignals, Tenant: "acme", In: arrived(made)}
 		if err := errors.Join(st.Warm(t.Context(), b), st.Warmed(t.Context())); err != nil {
@@ -241,4 +244,77 @@ func TestWarmUpTellsOnlyWhatCameAfterTheTimeThatTheStateHadComeTo(t *testing.T) 
 	})
 	f("without any record, while it warms up", 2*time.Hour, "late/incident/1", func(*Stage) {})
 	f("without any record", 4*time.Hour, "", func(*Stage) {})
+}
+
+func TestNewCorrelationOfOneInOtherPartitionsKnowsWhatThatOneFoundBefore(t *testing.T) {
+	t.Parallel()
+	inner := documentOf(t, "n", countOf3)
+	inner.GroupBy = []string{"g", "o"}
+	outer := documentOf(t, "m", "type: temporal; rules: [n, b]; timespan: 1h")
+	old := stageOf(t, nil, inner)
+	process(t, old, sig("", "x", 0, 10*time.Minute))
+	old.Commit()
+	st := stageOf(t, nil, inner, outer)
+	for _, p := range snapshot(t, old) {
+		if err := st.Restore(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cold := st.Cold(epoch.Add(time.Hour), func(key []byte) bool { return string(key) == "acme\x1fg1" })
+	if !cold.Wide || !slices.Equal(cold.Anew, []string{"m", "n"}) {
+		t.Errorf("%+v: want signals of all partitions for m and n", cold)
+	}
+	var log []pipeline.Signal
+	for i, group := range []string{"g1", "g2", "g1", "g2", "g1", "g2"} {
+		s := sig("n", group, i, time.Duration(i)*time.Minute)
+		s.Group = append(s.Group, "o")
+		log = append(log, s)
+	}
+	b := &pipeline.Batch{Topic: pipeline.TopicSignals, Tenant: "acme", In: records(log)}
+	if err := errors.Join(st.Warm(t.Context(), b), st.Warmed(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if n, m := len(st.rules["n"].keys), len(st.rules["m"].keys); n != 0 || m != 1 {
+		t.Errorf("%d groups of n and %d of m, want those of this partition alone: 0 and 1", n, m)
+	}
+	s := sig("m", "g1", 9, 20*time.Minute)
+	s.Rule = "b"
+	expectFates(t, process(t, st, s), "g1/incident/1")
+}
+
+func TestEditOfADetectionMakesTheCorrelationsThatNameItAnew(t *testing.T) {
+	t.Parallel()
+	stage := func(predicates map[string]string) *Stage {
+		t.Helper()
+		set, err := NewSet([]*Correlation{documentOf(t, "n", countOf3), documentOf(t, "m", strings.Replace(countOf3, "[a]", "[b]", 1))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := Default()
+		if cfg.Rules, err = set.For(predicates); err != nil {
+			t.Fatal(err)
+		}
+		st, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	old := stage(map[string]string{"a": "1", "b": "1"})
+	process(t, old, sig("n", "g", 1, 0))
+	old.Commit()
+	st := stage(map[string]string{"a": "2", "b": "1"})
+	for _, p := range snapshot(t, old) {
+		if err := st.Restore(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if cold := st.Cold(1, here); !slices.Equal(cold.Rules, []string{"n"}) || !slices.Equal(cold.Anew, []string{"n"}) || st.Groups() != 0 {
+		t.Errorf("%+v with %d groups: want n to be made anew", cold, st.Groups())
+	}
+	late := sig("n", "g", 2, time.Minute)
+	late.Form = old.cfg.Rules.Consumers()[1].Form
+	if process(t, st, late); st.Stats().OldForm != 1 {
+		t.Error("a signal of the old predicate counts")
+	}
 }

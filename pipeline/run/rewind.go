@@ -35,19 +35,18 @@ type rewinder struct {
 	s     *session
 	parts map[tp]*warming
 	made  pipeline.Stage // of Anew; nil: nobody wants it
-	ways  map[string]kgo.TopicPartitioner
-	count int // partitions of the input topic
+	lies  map[tp]func(key []byte) bool
 	work  work
 }
 
 // rewind gives the stages what they want to read again. What they say is in warming.failed;
 // an error means that the records could not be read.
 func (s *session) rewind(ctx context.Context, all []*warming) error {
-	r := &rewinder{s: s, parts: make(map[tp]*warming, len(all)), ways: make(map[string]kgo.TopicPartitioner)}
+	r := &rewinder{s: s, parts: make(map[tp]*warming, len(all)), lies: make(map[tp]func([]byte) bool, len(all))}
 	spans := make(map[tp]span)
 	oldest := s.l.now()
 	for _, x := range all {
-		r.parts[x.part.id] = x
+		r.parts[x.part.id], r.lies[x.part.id] = x, s.lies(x.part.id)
 		if x.cold.Since == 0 {
 			continue
 		}
@@ -134,7 +133,6 @@ func (r *rewinder) await(ctx context.Context, all []*warming) error {
 		if err != nil {
 			return err
 		}
-		r.count = len(ends[x.part.id.topic])
 		spans[x.part.id] = span{x.part.next, end}
 	}
 	return r.read(ctx, spans, pipeline.Warmer.Await)
@@ -241,14 +239,11 @@ func (r *rewinder) make(ctx context.Context, rec *kgo.Record) error {
 	}
 	for i := range b.Out {
 		m := &b.Out[i]
-		topic := r.s.l.cfg.Kafka.Topic(m.Topic)
-		if r.ways[topic] == nil {
-			r.ways[topic] = kgo.StickyKeyPartitioner(nil).ForTopic(topic)
-		}
-		made := &kgo.Record{Topic: topic, Key: bytes.Clone(m.Key), Value: bytes.Clone(m.Value), Timestamp: rec.Timestamp}
-		x := r.parts[tp{topic, int32(r.ways[topic].Partition(made, r.count))}]
-		if x != nil && len(x.cold.Anew) > 0 {
-			x.recs = append(x.recs, made)
+		made := &kgo.Record{Topic: r.s.l.cfg.Kafka.Topic(m.Topic), Key: bytes.Clone(m.Key), Value: bytes.Clone(m.Value), Timestamp: rec.Timestamp}
+		for id, x := range r.parts {
+			if id.topic == made.Topic && len(x.cold.Anew) > 0 && (x.cold.Wide || r.lies[id](made.Key)) {
+				x.recs = append(x.recs, made)
+			}
 		}
 	}
 	return nil

@@ -29,7 +29,7 @@ func (m *maker) Process(_ context.Context, b *pipeline.Batch) error {
 
 // remade runs a first life and a second one that wants its input anew, of 90 records in
 // three partitions of a source, 30 of them old.
-func remade(t *testing.T, harm func(c *LaneConfig)) (*warmLog, *prometheus.Registry) {
+func remade(t *testing.T, wide bool, harm func(c *LaneConfig)) (*warmLog, *prometheus.Registry) {
 	t.Helper()
 	r := newRig(t, 3)
 	if err := EnsureTopics(t.Context(), r.k, TopicSpec{Name: "source", Partitions: 3}); err != nil {
@@ -59,7 +59,7 @@ func remade(t *testing.T, harm func(c *LaneConfig)) (*warmLog, *prometheus.Regis
 	reg := prometheus.NewRegistry()
 	c.Metrics = NewMetrics(reg)
 	c.New = func(_ string, part int32) (pipeline.Stage, error) {
-		return &warmTally{tallyStage: newTally(), log: log, part: part, anew: since}, nil
+		return &warmTally{tallyStage: newTally(), log: log, part: part, anew: since, wide: wide}, nil
 	}
 	c.Anew = &Anew{Topic: "source", Past: time.Hour, New: func(rules []string) (pipeline.Stage, error) { return &maker{rules}, nil }}
 	harm(&c)
@@ -72,7 +72,7 @@ func remade(t *testing.T, harm func(c *LaneConfig)) (*warmLog, *prometheus.Regis
 
 func TestInputIsMadeAnewInTheOrderOfTimeOverAllPartitions(t *testing.T) {
 	t.Parallel()
-	log, reg := remade(t, func(*LaneConfig) {})
+	log, reg := remade(t, false, func(*LaneConfig) {})
 	var all []string
 	for n := range int32(3) {
 		got := log.values[n]
@@ -98,18 +98,28 @@ func TestInputIsMadeAnewInTheOrderOfTimeOverAllPartitions(t *testing.T) {
 	}
 }
 
+func TestWideWarmUpGetsWhatIsMadeForAllPartitions(t *testing.T) {
+	t.Parallel()
+	log, _ := remade(t, true, func(*LaneConfig) {})
+	for n := range int32(3) {
+		if got := log.values[n]; len(got) != 1 || len(got[0]) != 120 {
+			t.Errorf("partition %d was warmed with %d lists of %d, want all 120", n, len(got), len(got[0]))
+		}
+	}
+}
+
 func TestInputThatCannotBeMadeAnewIsSaid(t *testing.T) {
 	t.Parallel()
 	for name, harm := range map[string]func(*LaneConfig){
 		"no maker":     func(c *LaneConfig) { c.Anew = nil },
 		"maker panics": func(c *LaneConfig) { c.Anew.New = func([]string) (pipeline.Stage, error) { return nil, nil } },
 	} {
-		_, reg := remade(t, harm)
+		_, reg := remade(t, false, harm)
 		if got := warmups(t, reg, "cold"); got != 3 {
 			t.Errorf("%s: %v rules count as cold, want 3", name, got)
 		}
 	}
-	_, reg := remade(t, func(c *LaneConfig) { c.Anew.Past = time.Millisecond })
+	_, reg := remade(t, false, func(c *LaneConfig) { c.Anew.Past = time.Millisecond })
 	if got := warmups(t, reg, "short"); got != 3 {
 		t.Errorf("too far back: %v rules count as short, want 3", got)
 	}

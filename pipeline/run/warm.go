@@ -32,10 +32,10 @@ func (s *session) warm(ctx context.Context, parts []*part) error {
 			continue // without a state everything is read anyway
 		}
 		x := &warming{part: p, stage: w}
-		if err := guard(func() error { x.cold = w.Cold(s.l.now()); return nil }); err != nil {
+		if err := guard(func() error { x.cold = w.Cold(s.l.now(), s.lies(p.id)); return nil }); err != nil {
 			return err
 		}
-		if p.warmed = len(x.cold.Rules)+len(x.cold.Lost) > 0; p.warmed {
+		if p.warmed = len(x.cold.Rules) > 0; p.warmed {
 			all = append(all, x)
 		}
 	}
@@ -54,15 +54,20 @@ func (s *session) warm(ctx context.Context, parts []*part) error {
 	return nil
 }
 
+// lies returns what reports whether a record with a key lies in a partition.
+func (s *session) lies(id tp) func(key []byte) bool {
+	way := kgo.StickyKeyPartitioner(nil).ForTopic(id.topic)
+	n := int(s.partitions[s.l.cfg.Kafka.Name(id.topic)])
+	return func(key []byte) bool {
+		return int32(way.Partition(&kgo.Record{Topic: id.topic, Key: key}, n)) == id.partition
+	}
+}
+
 // tellWarm logs and counts what became of the rules of x.
 func (s *session) tellWarm(x *warming) {
 	log := s.l.log.With("topic", x.part.topic, "partition", x.part.id.partition)
 	count := func(result string, rules []string) {
 		s.l.m.warmups.WithLabelValues(s.l.cfg.Stage, result).Add(float64(len(rules)))
-	}
-	if len(x.cold.Lost) > 0 {
-		log.Warn("rules start without what happened before", "rules", x.cold.Lost)
-		count("cold", x.cold.Lost)
 	}
 	switch {
 	case x.failed != nil: // the stage is as it was: to serve it cold is better than not at all
