@@ -65,6 +65,7 @@ func Variants(seed uint64) []Variant {
 		{Lanes: 1, Batch: 7},
 		{Lanes: 3, Batch: 512},
 		{Lanes: 3, Batch: 7},
+		{Lanes: 3, Batch: 1},
 		{Lanes: 1, Batch: 512, Crashes: 4, Seed: seed},
 		{Lanes: 3, Batch: 7, Crashes: 6, Seed: seed + 1},
 	}

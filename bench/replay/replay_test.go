@@ -80,7 +80,7 @@ func config(t *testing.T, n int) Config {
 func TestReplayIsByteEqual(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("runs the log seven times")
+		t.Skip("runs the log eight times")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -166,4 +166,59 @@ func (s tellsBatch) Process(ctx context.Context, b *pipeline.Batch) error {
 		}
 	}
 	return nil
+}
+
+// What waits for a deadline far behind the log's end fires, in each run.
+func TestTimePassesOnceTheLogIsRead(t *testing.T) {
+	t.Parallel()
+	c := config(t, 100)
+	whole := c.Stages
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	variants := []Variant{{Lanes: 1, Batch: 512}, {Lanes: 1, Batch: 1}}
+	ingest := func(ctx context.Context) ([]run.LaneConfig, error) {
+		stages, err := whole(ctx)
+		return stages[:1], err
+	}
+	c.Stages = ingest
+	before, err := Verify(ctx, c, variants)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline := c.Log[len(c.Log)-1].Time.Add(24 * time.Hour)
+	c.Stages = func(ctx context.Context) ([]run.LaneConfig, error) {
+		stages, err := ingest(ctx)
+		if err != nil {
+			return nil, err
+		}
+		made := stages[0].New
+		stages[0].New = func(topic string, p int32) (pipeline.Stage, error) {
+			s, err := made(topic, p)
+			return &waits{Stateful: s.(pipeline.Stateful), partition: p, until: deadline}, err
+		}
+		return stages, nil
+	}
+	res, err := Verify(ctx, c, variants)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := res.Records[pipeline.TopicSignals], before.Records[pipeline.TopicSignals]+partitions; got != want {
+		t.Errorf("%d signals, want %d: those of the log and one of each partition at the deadline", got, want)
+	}
+}
+
+// waits tells once that its deadline is over.
+type waits struct {
+	pipeline.Stateful
+	partition int32
+	until     pipeline.Millis
+	told      bool
+}
+
+func (s *waits) Tick(ctx context.Context, now pipeline.Millis, b *pipeline.Batch) error {
+	if now >= s.until && !s.told {
+		s.told = true
+		b.Emit(pipeline.Message{Topic: pipeline.TopicSignals, Key: fmt.Append(nil, s.partition), Value: []byte(`{"late":true}`)})
+	}
+	return s.Stateful.Tick(ctx, now, b)
 }

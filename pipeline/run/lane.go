@@ -84,8 +84,9 @@ type LaneConfig struct {
 	// instead of keeping them for a restart of the worker.
 	Leave bool
 
-	// Clock is the machine's clock. It is read once: a step of it later moves nothing. Nil
-	// means time.Now.
+	// Clock tells the time where it is not the wall's, as in a replay. It is asked each time,
+	// by several goroutines. Nil is the machine's clock, which is read once: a step of it later
+	// moves nothing.
 	Clock func() time.Time
 	// Metrics are shared by all lanes. Nil keeps them unseen.
 	Metrics *Metrics
@@ -157,8 +158,6 @@ type Lane struct {
 	census  census
 	waker   waker
 
-	clock clock
-
 	mu      sync.Mutex
 	refused map[tp]error
 	serves  int // partitions
@@ -170,7 +169,8 @@ func NewLane(cfg LaneConfig) (*Lane, error) {
 		return nil, err
 	}
 	if cfg.Clock == nil {
-		cfg.Clock = crash.Wall
+		steady := newClock(crash.Wall)
+		cfg.Clock = func() time.Time { return steady.now().Time() }
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics(nil)
@@ -181,7 +181,6 @@ func NewLane(cfg LaneConfig) (*Lane, error) {
 	l := &Lane{
 		cfg: cfg, m: cfg.Metrics, label: cfg.Stage + "/" + strconv.Itoa(cfg.Lane),
 		log:     cfg.Log.With("stage", cfg.Stage, "lane", cfg.Lane),
-		clock:   newClock(cfg.Clock),
 		refused: make(map[tp]error),
 	}
 	l.effects = newEffects(l)
@@ -305,4 +304,4 @@ func (l *Lane) setServes(n int) {
 	l.m.partitions.WithLabelValues(l.cfg.Stage, l.label).Set(float64(n))
 }
 
-func (l *Lane) now() pipeline.Millis { return l.clock.now() }
+func (l *Lane) now() pipeline.Millis { return pipeline.MillisOf(l.cfg.Clock()) }
