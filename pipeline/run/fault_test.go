@@ -46,7 +46,7 @@ func TestFaultsOfTheBrokerNeitherLoseNorDouble(t *testing.T) {
 // underFault runs a lane over two rounds of records, with the fault from the second on.
 func underFault(t *testing.T, fault kfake.Fault) {
 	t.Helper()
-	r := newFaultRig(t, 2)
+	r := newRig(t, 2)
 	all := lines(0, 100, 9)
 	r.produce(all...)
 	l := r.start(r.config("w1"))
@@ -96,7 +96,7 @@ func underFault(t *testing.T, fault kfake.Fault) {
 // to end. With the client's default it would wait 5 s before it tries again.
 func TestFirstProduceOfATransactionDoesNotStall(t *testing.T) {
 	t.Parallel()
-	r := newFaultRig(t, 1)
+	r := newRig(t, 1)
 	r.produce(lines(0, 10, 3)...)
 	l := r.start(r.config("w1"))
 	r.drained(l)
@@ -135,7 +135,7 @@ func TestFencedWorkerStopsAndSaysWhy(t *testing.T) {
 // session, lets another one take over, and wakes it.
 func TestZombieCannotCommit(t *testing.T) {
 	t.Parallel()
-	r := newFaultRig(t, 1)
+	r := newRig(t, 1)
 	asleep, wake := make(chan struct{}), make(chan struct{})
 	c := r.config("zombie")
 	c.New = func(string, int32) (pipeline.Stage, error) {

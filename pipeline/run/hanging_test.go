@@ -98,7 +98,7 @@ func TestLaneEndsWhatHangsOfItsFormerLifeAsItWasMeant(t *testing.T) {
 	t.Parallel()
 	f := func(state string, want []bool) {
 		t.Helper()
-		r := newFaultRig(t, 2)
+		r := newRig(t, 2)
 		h := &hangingBroker{state: state}
 		for _, key := range []kmsg.Key{kmsg.DescribeTransactions, kmsg.DescribeProducers, kmsg.WriteTxnMarkers} {
 			r.cluster().ControlKey(int16(key), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -135,7 +135,7 @@ func TestLaneEndsWhatHangsOfItsFormerLifeAsItWasMeant(t *testing.T) {
 
 func TestLaneStartsWhereItMayNotLookForHangingTransactions(t *testing.T) {
 	t.Parallel()
-	r := newFaultRig(t, 1)
+	r := newRig(t, 1)
 	r.cluster().ControlKey(int16(kmsg.DescribeTransactions), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		r.cluster().KeepControl()
 		resp := req.ResponseKind().(*kmsg.DescribeTransactionsResponse)

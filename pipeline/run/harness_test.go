@@ -33,12 +33,6 @@ func newRig(tb testing.TB, partitions int32) *rig {
 	return rigOn(tb, kafkatest.Start(tb), partitions)
 }
 
-// newFaultRig is on a broker that faults can be injected into.
-func newFaultRig(tb testing.TB, partitions int32) *rig {
-	tb.Helper()
-	return rigOn(tb, kafkatest.StartFake(tb), partitions)
-}
-
 func rigOn(tb testing.TB, b kafkatest.Broker, partitions int32, secure ...func(*Kafka)) *rig {
 	tb.Helper()
 	r := &rig{t: tb, fake: b.Cluster, k: Kafka{Brokers: b.Addrs, Prefix: b.Prefix}}
@@ -63,8 +57,12 @@ func rigOn(tb testing.TB, b kafkatest.Broker, partitions int32, secure ...func(*
 	return r
 }
 
-// cluster is where faults are injected, of a rig that newFaultRig made.
-func (r *rig) cluster() *kfake.Cluster { return r.fake }
+// cluster is where faults are injected. On a real Kafka it skips the test.
+func (r *rig) cluster() *kfake.Cluster {
+	r.t.Helper()
+	kafkatest.EmbeddedOnly(r.t)
+	return r.fake
+}
 
 // produce writes records "key value" to the topic in.
 func (r *rig) produce(lines ...string) {

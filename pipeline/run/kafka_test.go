@@ -116,7 +116,7 @@ func TestChangedPartitionCountIsRefused(t *testing.T) {
 // A lane that runs hears of a new partition when the group gives it to the lane.
 func TestPartitionThatIsAddedToARunningLaneStopsIt(t *testing.T) {
 	t.Parallel()
-	r := newFaultRig(t, 2)
+	r := newRig(t, 2)
 	l := r.start(r.config("w1"))
 	r.produce(lines(0, 20, 5)...)
 	r.drained(l)
@@ -202,7 +202,7 @@ func TestFeederAcknowledgesWhatItSent(t *testing.T) {
 // The first group of a cluster has no coordinator for a moment.
 func TestLagWaitsForTheCoordinator(t *testing.T) {
 	t.Parallel()
-	r := newFaultRig(t, 1)
+	r := newRig(t, 1)
 	r.produce("a v1")
 	h := r.cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: 3})
 	lag, err := Lag(t.Context(), r.k, Input{Group: Group(r.k, "nobody"), Topics: []string{"in"}})
@@ -218,7 +218,7 @@ func TestLagWaitsForTheCoordinator(t *testing.T) {
 // until it is known, and so does who finds it made by another.
 func TestTopicsAreThereWhenTheyAreEnsured(t *testing.T) {
 	t.Parallel()
-	r := newFaultRig(t, 1)
+	r := newRig(t, 1)
 	f := func(name, made string) {
 		t.Helper()
 		if made != "" {
@@ -241,7 +241,7 @@ func TestTopicsAreThereWhenTheyAreEnsured(t *testing.T) {
 // Kafka answers CreateTopics before each of its brokers knows the topic.
 func TestTopicThatWasJustMadeTakesRecords(t *testing.T) {
 	t.Parallel()
-	r := newFaultRig(t, 1)
+	r := newRig(t, 1)
 	if err := EnsureTopics(t.Context(), r.k, TopicSpec{Name: "new", Partitions: 1}); err != nil {
 		t.Fatal(err)
 	}

@@ -166,7 +166,7 @@ func TestColdStageIsWarmedWithTheInputBeforeItsOffsetOnce(t *testing.T) {
 
 func TestWarmUpIsDoneAgainIfItsTransactionFails(t *testing.T) {
 	t.Parallel()
-	r := newFaultRig(t, 3)
+	r := newRig(t, 3)
 	var h *kfake.FaultHandle
 	log, _ := warmed(t, r, func(*LaneConfig) {
 		h = r.cluster().Fault(kfake.Fault{

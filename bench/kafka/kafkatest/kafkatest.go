@@ -35,25 +35,9 @@ type Broker struct {
 // Start returns the broker of a test. An embedded one ends with the test.
 func Start(tb testing.TB) Broker {
 	tb.Helper()
-	if !Real() {
-		return StartFake(tb)
-	}
-	return Broker{Addrs: strings.Split(os.Getenv(Env), ","), Prefix: fmt.Sprintf("t%s.", strings.ToLower(rand.Text()[:12]))}
-}
-
-// EmbeddedOnly skips a test of what the embedded broker alone does, or can be made to do,
-// where a real Kafka is named: it says nothing about that.
-func EmbeddedOnly(tb testing.TB) {
-	tb.Helper()
 	if Real() {
-		tb.Skip("about the embedded broker alone")
+		return Broker{Addrs: strings.Split(os.Getenv(Env), ","), Prefix: fmt.Sprintf("t%s.", strings.ToLower(rand.Text()[:12]))}
 	}
-}
-
-// StartFake returns an embedded broker for a test that injects faults; see EmbeddedOnly.
-func StartFake(tb testing.TB) Broker {
-	tb.Helper()
-	EmbeddedOnly(tb)
 	b, err := broker.Start(broker.Config{})
 	if err != nil {
 		tb.Fatal(err)
@@ -64,6 +48,15 @@ func StartFake(tb testing.TB) Broker {
 		}
 	})
 	return Broker{Addrs: []string{b.Addr()}, Prefix: "t.", Cluster: b.Cluster()}
+}
+
+// EmbeddedOnly skips a test of what the embedded broker alone does, or can be made to do,
+// where a real Kafka is named: it says nothing about that.
+func EmbeddedOnly(tb testing.TB) {
+	tb.Helper()
+	if Real() {
+		tb.Skip("about the embedded broker alone")
+	}
 }
 
 // NeedApache skips a test that starts an Apache Kafka of its own where its jars are missing,
