@@ -65,6 +65,7 @@ func (t *txn) end(ctx context.Context) (committed bool, err error) {
 	}
 	s.tenure.prove(start) // the group accepted our offsets
 	s.trouble.reset()
+	s.l.fill.committed(t.records, start.Sub(t.started))
 	s.pace.ended(time.Now(), took, t.behind)
 	s.l.m.interval.WithLabelValues(s.l.cfg.Stage, s.l.label).Set(s.pace.interval().Seconds())
 	t.settled()

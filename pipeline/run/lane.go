@@ -58,7 +58,8 @@ type LaneConfig struct {
 	// MinInterval and MaxInterval bound the time between the ends of two transactions; after
 	// a longer pause a record is committed at once. Default 5 ms and 200 ms.
 	MinInterval, MaxInterval time.Duration
-	// MaxRecords and MaxBytes end a transaction early. MaxBatch bounds what the stage gets at
+	// MaxRecords and MaxBytes end a transaction early; fewer records do where the stage is so
+	// slow that TransactionTimeout would come first. MaxBatch bounds what the stage gets at
 	// a time. Default 20,000 records, 32 MiB, 512 records.
 	MaxRecords, MaxBatch int
 	MaxBytes             int64
@@ -157,6 +158,7 @@ type Lane struct {
 	effects *effects
 	census  census
 	waker   waker
+	fill    fill // of the goroutine of Run
 
 	mu      sync.Mutex
 	refused map[tp]error
@@ -181,6 +183,7 @@ func NewLane(cfg LaneConfig) (*Lane, error) {
 	l := &Lane{
 		cfg: cfg, m: cfg.Metrics, label: cfg.Stage + "/" + strconv.Itoa(cfg.Lane),
 		log:     cfg.Log.With("stage", cfg.Stage, "lane", cfg.Lane),
+		fill:    newFill(cfg.MaxBatch, cfg.MaxRecords, cfg.TransactionTimeout),
 		refused: make(map[tp]error),
 	}
 	l.effects = newEffects(l)
@@ -205,6 +208,7 @@ func (l *Lane) Run(ctx context.Context) error {
 			return nil
 		}
 		err = classify(err)
+		l.fill.lost()
 		fault, reason := pipeline.FaultOf(err)
 		l.m.sessions.WithLabelValues(l.cfg.Stage, reason).Inc()
 		if fault == pipeline.FaultStop {

@@ -147,7 +147,7 @@ const carefulRecords = 256
 
 // room is how many records the transaction may still take.
 func (t *txn) room() int {
-	n := max(1, t.s.l.cfg.MaxRecords-t.records)
+	n := max(1, t.s.l.fill.most-t.records)
 	t.s.eachPart(func(p *part) {
 		if p.careful {
 			n = min(n, carefulRecords)
@@ -199,6 +199,9 @@ func (t *txn) processAll(work context.Context, u *touch, rs []*kgo.Record) error
 		n := min(len(rs), t.s.l.cfg.MaxBatch)
 		if err := t.process(work, u, rs[:n]); err != nil {
 			return err
+		}
+		if err := t.failure(); err != nil {
+			return err // what cannot be committed need not be finished
 		}
 		rs = rs[n:]
 	}
@@ -293,7 +296,7 @@ func (t *txn) accept(u *touch, w *work, rs []*kgo.Record) {
 	t.records += len(rs)
 	t.bytes += w.bytes
 	cfg := &t.s.l.cfg
-	t.full = t.full || t.records >= cfg.MaxRecords || t.bytes >= cfg.MaxBytes
+	t.full = t.full || t.records >= t.s.l.fill.most || t.bytes >= cfg.MaxBytes
 	t.produce(w)
 	crash.Point(crash.AfterProduce)
 }
