@@ -31,10 +31,6 @@ type part struct {
 	tries   int  // failures in a row of the batch at hand
 	careful bool // look for the record that makes the stage fail
 
-	asked   bool  // for the last trial, since the partition was assigned
-	trial   trial // the last one, of this life or of the one before
-	suspect bool  // its records are tried alone
-
 	counted []uint64 // what the stage's counters were at the last commit or rollback
 
 	inbox  inbox

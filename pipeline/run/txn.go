@@ -24,7 +24,6 @@ type txn struct {
 	bytes   int64
 	behind  lagging
 	full    bool // end now, whatever the interval says
-	alone   bool // it tries records that may end the process, see trial.go
 	touched []*touch
 	// firstFrame is the first state frame that was produced.
 	firstFrame *kgo.Record
@@ -72,7 +71,6 @@ func (s *session) newTxn() *txn {
 func (s *session) cycle(ctx, work context.Context) error {
 	t := s.newTxn()
 	defer s.recycle(t)
-	defer t.leave()
 	err := t.gather(ctx, work)
 	if err == nil {
 		return t.commit(work)
@@ -94,9 +92,6 @@ func (t *txn) gather(ctx, work context.Context) error {
 	for {
 		if err := t.poll(ctx, work, until); err != nil {
 			return err
-		}
-		if t.alone {
-			return nil
 		}
 		if err := t.deliver(work); err != nil {
 			return err
@@ -129,10 +124,11 @@ func (t *txn) poll(ctx, work context.Context, until time.Time) error {
 		return err
 	}
 	crash.Point(crash.AfterPoll)
-	take, err := t.taker(work, fetches)
-	if err != nil {
-		return err
+	take := t.take
+	if s.warmed(fetches) {
+		take = t.putBack
 	}
+	var err error
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if err == nil && len(f.Records) > 0 {
 			err = take(work, f)
@@ -164,39 +160,24 @@ func (t *txn) take(work context.Context, f kgo.FetchTopicPartition) error {
 		// It was taken away between the poll and here: the transaction cannot commit.
 		return fmt.Errorf("records of %s[%d], which was taken away meanwhile", f.Topic, f.Partition)
 	}
-	u, err := t.open(p, f)
-	if err != nil {
-		return err
-	}
-	return t.processAll(work, u, f.Records)
-}
-
-// open begins to process records of p.
-func (t *txn) open(p *part, f kgo.FetchTopicPartition) (*touch, error) {
-	s := t.s
 	if err := t.begin(); err != nil {
-		return nil, err
+		return err
 	}
 	p.owned, p.seenAt, p.highest = true, time.Now(), f.HighWatermark
 	u := t.touch(p)
 	last := f.Records[len(f.Records)-1]
 	if f.Records[0].Offset < u.next {
-		return nil, fmt.Errorf("BUG: %s[%d]: read offset %d again, %d is next", f.Topic, f.Partition, f.Records[0].Offset, u.next)
+		return fmt.Errorf("BUG: %s[%d]: read offset %d again, %d is next", f.Topic, f.Partition, f.Records[0].Offset, u.next)
 	}
 	// A few records may always have arrived since the fetch: behind means more than a batch.
 	t.behind = t.behind || lagging(f.HighWatermark-last.Offset > int64(s.l.cfg.MaxBatch))
 	s.l.m.lag.WithLabelValues(s.l.cfg.Stage, s.l.label).Set(float64(max(0, f.HighWatermark-last.Offset-1)))
-	return u, nil
-}
-
-// processAll processes records, a batch at a time.
-func (t *txn) processAll(work context.Context, u *touch, rs []*kgo.Record) error {
-	if u.part.careful {
+	if p.careful {
 		t.full = true
-		return t.processCarefully(work, u, rs)
+		return t.processCarefully(work, u, f.Records)
 	}
-	for len(rs) > 0 {
-		n := min(len(rs), t.s.l.cfg.MaxBatch)
+	for rs := f.Records; len(rs) > 0; {
+		n := min(len(rs), s.l.cfg.MaxBatch)
 		if err := t.process(work, u, rs[:n]); err != nil {
 			return err
 		}
