@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/riposte-sec/riposte/pipeline"
@@ -242,24 +244,79 @@ func TestNoTwoCallsAtOnceForATargetAndInOrder(t *testing.T) {
 	}
 }
 
-func TestCallIsNotMadeBeforeItsTime(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, 1)
-	f := newFakeResponder()
-	r.start(r.askConfig(f))
-	start := time.Now()
-	r.produce("a later")
-	eventually(t, func() string {
-		if len(flat(r.read("out"))) == 0 {
-			return "no return"
-		}
-		return ""
-	})
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if d := f.at["a later"].Sub(start); d < 150*time.Millisecond {
-		t.Errorf("called after %v, want at least 150ms", d)
+// idleLane is a lane that talks to nobody and whose executor makes the calls of a partition
+// that the group counts as ours.
+func idleLane(tb testing.TB, f *fakeResponder, workers int) (*Lane, *part) {
+	tb.Helper()
+	c := DefaultLane(Kafka{Brokers: []string{"127.0.0.1:1"}}, "toy", "in")
+	c.New, c.Worker, c.Workers = tallyFactory, "w1", workers
+	c.Responders = map[string]pipeline.Responder{"fake": f}
+	l, err := NewLane(c)
+	if err != nil {
+		tb.Fatal(err)
 	}
+	return l, &part{tenure: &tenure{lasts: time.Second, ask: func(context.Context) error { return nil }}}
+}
+
+func callOn(target, what string, notBefore pipeline.Millis) pipeline.Call {
+	return pipeline.Call{Connector: "fake", Op: pipeline.OpApply, NotBefore: notBefore, Action: pipeline.Action{
+		Name: what, Target: pipeline.EntityValue{Kind: "ip", Value: target},
+	}}
+}
+
+func TestCallIsMadeAtItsTimeAndNotBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeResponder()
+		l, p := idleLane(t, f, 8)
+		stop := l.effects.start(t.Context())
+		now := l.now()
+		l.effects.submit(p, []pipeline.Call{
+			callOn("a", "in ten minutes", now.Add(10*time.Minute)), callOn("b", "in a minute", now.Add(time.Minute)), callOn("c", "at once", 0),
+		})
+		expect := func(want ...string) {
+			t.Helper()
+			synctest.Wait()
+			if got := f.made(); !slices.Equal(got, want) {
+				t.Errorf("after %v: calls %q, want %q", l.now().Sub(now), got, want)
+			}
+		}
+		expect("c at once")
+		time.Sleep(time.Minute - time.Millisecond)
+		expect("c at once")
+		time.Sleep(time.Millisecond)
+		expect("c at once", "b in a minute")
+		l.effects.submit(p, []pipeline.Call{callOn("d", "before the ten minutes", now.Add(9*time.Minute))})
+		time.Sleep(8 * time.Minute)
+		expect("c at once", "b in a minute", "d before the ten minutes")
+		time.Sleep(time.Hour)
+		expect("c at once", "b in a minute", "d before the ten minutes", "a in ten minutes")
+		stop()
+	})
+}
+
+func TestCallsUnderWayAreBoundedAndCutOffByTheirTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeResponder()
+		l, p := idleLane(t, f, 2)
+		stop := l.effects.start(t.Context())
+		began := time.Now()
+		l.effects.submit(p, []pipeline.Call{callOn("a", "slow", 0), callOn("b", "slow", 0), callOn("c", "block", 0)})
+		synctest.Wait()
+		if n := l.effects.active(); n != 2 {
+			t.Errorf("%d calls run, want two", n)
+		}
+		time.Sleep(30 * time.Millisecond) // what the action slow declares
+		synctest.Wait()
+		if n := l.effects.active(); n != 0 {
+			t.Errorf("%d calls run after their timeout, want none", n)
+		}
+		if at := f.at["c block"].Sub(began); at != 30*time.Millisecond {
+			t.Errorf("the third call began after %v, want 30ms: when there was room", at)
+		}
+		stop()
+	})
 }
 
 // TestNothingIsCalledForAnAbortedBatch is I3: the calls of a batch that fails in the end
