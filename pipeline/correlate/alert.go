@@ -373,14 +373,21 @@ func (s *Stage) derive(out *outputs, r *rule, x *session, a *pipeline.Alert, mar
 		if s.warms != nil && !s.warms.inside[pair{r.id, user.ID}] {
 			continue // it lies on the topic
 		}
-		switch {
-		case s.warms != nil && !s.warms.near(&sig):
-		case s.warms != nil || user.sameGroup(r.c):
+		if s.here(user, r.c, &sig) {
 			sig.Flags = addFlag(sig.Flags, flagInner)
 			s.inner = append(s.inner, inner{sig, x.trigger.appended})
 		}
 		out.signal(&sig)
 	}
+}
+
+// here reports whether a signal of inner for user is served at once. While a stage warms it
+// stands for other partitions too.
+func (s *Stage) here(user, inner *Correlation, sig *pipeline.Signal) bool {
+	if s.warms != nil {
+		return s.warms.near(sig)
+	}
+	return user.sameGroup(inner)
 }
 
 // sameGroup reports whether signals of inner lie in the same partition as those of c.
