@@ -11,7 +11,7 @@ import (
 )
 
 // shortLateness is enough where few processes are killed: each run waits for it at its end.
-const shortLateness = 45 * time.Second
+const shortLateness = 25 * time.Second
 
 // shortRuns are what fits into five minutes on two cores, with room.
 var shortRuns = []struct {
