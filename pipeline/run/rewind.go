@@ -200,17 +200,22 @@ func (r *rewinder) slice(ctx context.Context, spans map[tp]span, since, until pi
 }
 
 // read reads spans and gives what each partition has of them to f of its stage, in the order
-// of time.
+// of time. What lies in one partition stays in the order of its offsets, also where a broker's
+// clock was set back.
 func (r *rewinder) read(ctx context.Context, spans map[tp]span, f func(pipeline.Warmer, context.Context, *pipeline.Batch) error) error {
+	newest := make(map[tp]time.Time, len(spans))
 	refused, err := readSpans(ctx, r.s.l.cfg.Kafka, spans, func(id tp, rec *kgo.Record) error {
 		if rec.Offset >= spans[id].to {
 			return nil
 		}
+		if newest[id].Before(rec.Timestamp) {
+			newest[id] = rec.Timestamp
+		}
 		if x := r.parts[id]; x != nil {
-			x.recs = append(x.recs, rec)
+			x.recs = append(x.recs, placed{rec, newest[id]})
 			return nil
 		}
-		return r.make(ctx, rec)
+		return r.make(ctx, placed{rec, newest[id]})
 	})
 	if err != nil {
 		return err
@@ -219,8 +224,12 @@ func (r *rewinder) read(ctx context.Context, spans map[tp]span, f func(pipeline.
 		r.fail(err)
 	}
 	for _, x := range r.parts {
-		slices.SortStableFunc(x.recs, func(a, b *kgo.Record) int { return a.Timestamp.Compare(b.Timestamp) })
-		for rs := range slices.Chunk(x.recs, r.s.l.cfg.MaxBatch) {
+		slices.SortStableFunc(x.recs, func(a, b placed) int { return a.at.Compare(b.at) })
+		recs := make([]*kgo.Record, len(x.recs))
+		for i, rec := range x.recs {
+			recs[i] = rec.Record
+		}
+		for rs := range slices.Chunk(recs, r.s.l.cfg.MaxBatch) {
 			if x.failed == nil {
 				b := r.batch(x.part.topic, x.part.id.partition, rs)
 				x.failed = guard(func() error { return f(x.stage, ctx, b) })
@@ -232,8 +241,8 @@ func (r *rewinder) read(ctx context.Context, spans map[tp]span, f func(pipeline.
 }
 
 // make makes the input of one record of the topic that it is made of.
-func (r *rewinder) make(ctx context.Context, rec *kgo.Record) error {
-	b := r.batch(r.s.l.cfg.Anew.Topic, rec.Partition, []*kgo.Record{rec})
+func (r *rewinder) make(ctx context.Context, rec placed) error {
+	b := r.batch(r.s.l.cfg.Anew.Topic, rec.Partition, []*kgo.Record{rec.Record})
 	if err := guard(func() error { return r.made.Process(ctx, b) }); err != nil {
 		return err
 	}
@@ -242,7 +251,7 @@ func (r *rewinder) make(ctx context.Context, rec *kgo.Record) error {
 		made := &kgo.Record{Topic: r.s.l.cfg.Kafka.Topic(m.Topic), Key: bytes.Clone(m.Key), Value: bytes.Clone(m.Value), Timestamp: rec.Timestamp}
 		for id, x := range r.parts {
 			if id.topic == made.Topic && len(x.cold.Anew) > 0 && (x.cold.Wide || r.lies[id](made.Key)) {
-				x.recs = append(x.recs, made)
+				x.recs = append(x.recs, placed{made, rec.at})
 			}
 		}
 	}

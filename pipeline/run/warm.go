@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -14,9 +15,15 @@ type warming struct {
 	part   *part
 	stage  pipeline.Warmer
 	cold   pipeline.Cold
-	short  bool          // not everything that the stage wants can be read
-	recs   []*kgo.Record // for the stage, of the slice of time at hand
-	failed error         // what the stage said
+	short  bool     // not everything that the stage wants can be read
+	recs   []placed // for the stage, of the slice of time at hand
+	failed error    // what the stage said
+}
+
+// placed is a record and where it belongs in the order of time.
+type placed struct {
+	*kgo.Record
+	at time.Time
 }
 
 // warm reads the input of restored partitions a second time where their stages want it, and
