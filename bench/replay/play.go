@@ -99,7 +99,7 @@ func (g *leg) settle(ctx context.Context, k run.Kafka, lanes []*lane) error {
 	before := ""
 	for calm := 0; calm < 3; {
 		if err := wait(ctx, 5*tickEvery); err != nil {
-			return err
+			return fmt.Errorf("%w; lanes serve %v of %d partitions", err, serving(lanes), len(g.topics)*int(g.Partitions))
 		}
 		if !g.served(lanes) { // a lane that crashed late is on its way back
 			calm = 0
@@ -124,10 +124,19 @@ func (g *leg) settle(ctx context.Context, k run.Kafka, lanes []*lane) error {
 // served reports whether every partition has a lane.
 func (g *leg) served(lanes []*lane) bool {
 	missing := len(g.topics) * int(g.Partitions)
-	for _, l := range lanes {
-		missing -= l.made.Serves()
+	for _, n := range serving(lanes) {
+		missing -= n
 	}
 	return missing == 0
+}
+
+// serving returns how many partitions each lane serves.
+func serving(lanes []*lane) []int {
+	ns := make([]int, len(lanes))
+	for i, l := range lanes {
+		ns[i] = l.made.Serves()
+	}
+	return ns
 }
 
 // wait waits for d, or returns the reason why ctx ended.

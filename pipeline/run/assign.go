@@ -33,6 +33,7 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 		if old := s.parts[id]; old != nil {
 			s.drop(old)
 		}
+		p.given = time.Now()
 		s.parts[id] = p
 		if out[id.topic] == nil {
 			out[id.topic] = make(map[int32]kgo.Offset)
@@ -198,4 +199,59 @@ func (s *session) readStates(ctx context.Context, restores map[tp]*restorer) (re
 		refused[input[p]] = err
 	}
 	return refused, nil
+}
+
+// ours returns the parts that the client itself holds to be ours, and forgets those that
+// it does not any more: of several revocations within one transaction it tells only the
+// first. Everything that is not driven by a fetched record must start here.
+func (s *session) ours() []*part { return s.agree(s.gts.Client().CommittedOffsets(), time.Now()) }
+
+// unsure is for how long the client and the session may differ about a partition. The client
+// holds it a moment after assigned has returned, and a moment longer than revoked is told.
+const unsure = 5 * time.Second
+
+// agree brings the parts in line with what the client holds.
+func (s *session) agree(held map[string]map[int32]kgo.EpochOffset, now time.Time) []*part {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ps []*part
+	for id, p := range s.parts {
+		_, ok := held[id.topic][id.partition]
+		switch {
+		case ok:
+			p.owned = true
+			ps = append(ps, p)
+		case p.owned || now.Sub(p.given) > unsure:
+			s.drop(p)
+			delete(s.parts, id)
+		}
+	}
+	lone := false
+	for topic, partitions := range held {
+		for n := range partitions {
+			lone = lone || s.parts[tp{topic, n}] == nil
+		}
+	}
+	switch {
+	case !lone:
+		s.lone = time.Time{}
+	case s.lone.IsZero():
+		s.lone = now
+	}
+	s.l.setServes(len(s.parts))
+	return ps
+}
+
+// errLone ends a session whose client holds a partition that nothing serves: the next one is
+// given it anew.
+var errLone = errors.New("a partition is held and not served")
+
+// settled brings the parts in line with what the client holds, and returns an error if that
+// cannot be done.
+func (s *session) settled(now time.Time) error {
+	s.ours()
+	if !s.lone.IsZero() && now.Sub(s.lone) > unsure {
+		return errLone
+	}
+	return nil
 }

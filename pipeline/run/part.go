@@ -25,7 +25,8 @@ type part struct {
 	highest int64     // end of the partition, as of the last fetch
 	atEnd   bool      // nothing was left to read at the position endAt
 	endAt   int64
-	owned   bool // Kafka said that the partition is ours
+	owned   bool      // Kafka said that the partition is ours
+	given   time.Time // when the group assigned it
 	paused  bool
 	warmed  bool // the state holds what no committed transaction tells yet, see warm
 	tries   int  // failures in a row of the batch at hand

@@ -48,6 +48,7 @@ type session struct {
 	pool     []*work
 	scratch  []byte
 	trouble  backoff          // of transactions that were aborted one after another
+	lone     time.Time        // since when the client holds a partition that has no part
 	context  pipeline.Context // of the transaction at hand
 }
 
@@ -333,29 +334,6 @@ func (s *session) revoked(_ context.Context, _ *kgo.Client, gone map[string][]in
 // drop lets go of a part: results of its calls are of no use any more. What was done, the
 // stage finds out by checking when the partition is served again.
 func (s *session) drop(p *part) { s.l.effects.taken(p.inbox.close()) }
-
-// ours returns the parts that the client itself holds to be ours, and forgets those that
-// it does not any more: of several revocations within one transaction it tells only the
-// first. Everything that is not driven by a fetched record must start here.
-func (s *session) ours() []*part {
-	held := s.gts.Client().CommittedOffsets()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var ps []*part
-	for id, p := range s.parts {
-		_, ok := held[id.topic][id.partition]
-		switch {
-		case ok:
-			p.owned = true
-			ps = append(ps, p)
-		case p.owned:
-			s.drop(p)
-			delete(s.parts, id)
-		}
-	}
-	s.l.setServes(len(s.parts))
-	return ps
-}
 
 // partitioner sends state frames and rejects to the partition that they name, records with
 // a key where the key hashes to.

@@ -100,6 +100,9 @@ func (t *txn) gather(ctx, work context.Context) error {
 		if !now.Before(s.nextTick) {
 			s.nextTick = now.Add(s.l.cfg.TickEvery)
 			s.measure()
+			if err := s.settled(now); err != nil {
+				return err
+			}
 			if err := t.idleTicks(work, now); err != nil {
 				return err
 			}
