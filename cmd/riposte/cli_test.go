@@ -39,6 +39,8 @@ func TestExitCodeTellsWhatWentWrong(t *testing.T) {
 		{"format", []string{"version", "--format", "xml"}, exitUsage, "want one of table, json"},
 		{"argument too many", []string{"up", "logs"}, exitUsage, "takes no arguments"},
 		{"argument missing", []string{"rejects", "show"}, exitUsage, "an id from"},
+		{"paths without replay", []string{"up", "logs"}, exitUsage, "takes no arguments"},
+		{"a path behind replay that is not there", []string{"up", "--replay", t.TempDir(), "not/there", "--once"}, exitUsage, "not/there"},
 		{"once without replay", []string{"up", "--once"}, exitUsage, "--once needs --replay"},
 		{"rate", []string{"up", "--rate", "0"}, exitUsage, "want more than 0"},
 		{"unknown stage", []string{"run", "--stages", "digest"}, exitUsage, `no stage "digest"`},

@@ -34,7 +34,7 @@ type upFlags struct {
 func (a *app) upCommand() *cobra.Command {
 	f := upFlags{}
 	c := &cobra.Command{
-		Use:   "up",
+		Use:   "up [--replay PATH...]",
 		Short: "run everything in one process on embedded parts, with sample traffic",
 		Long: `up runs the whole pipeline in one process, with a Kafka broker inside and a real
 ClickHouse as a child process, and plays the traffic of an invented organisation of
@@ -50,17 +50,26 @@ replays, not for production.`,
 		Example: `  riposte up
   riposte up --rate 2000 --seed 7
   riposte up --replay ./logs --once --format json
+  riposte up --replay ./zeek ./okta --once
   riposte up --data /var/tmp/riposte --no-sample`,
-		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.up(c.Context(), f) },
+		Args: func(c *cobra.Command, args []string) error {
+			if len(f.replay) == 0 {
+				return noArgs(c, args)
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, more []string) error {
+			f.replay = append(f.replay, more...) // a flag takes one path, the others stand behind it
+			return a.up(c.Context(), f)
+		},
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.data, "data", "", "data directory (default $XDG_DATA_HOME/riposte/up; a replay has one of its own)")
-	fl.StringArrayVar(&f.replay, "replay", nil, "replay this file or folder instead of sample traffic (repeatable)")
+	fl.StringArrayVar(&f.replay, "replay", nil, "replay these files or folders instead of sample traffic")
 	fl.BoolVar(&f.once, "once", false, "with --replay: end when everything is done and print the account")
 	fl.Float64Var(&f.rate, "rate", 200, "sample records per second at the busiest hour")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the sample traffic (default: from the start time, so that no two runs repeat)")
-	fl.BoolVar(&f.noSample, "no-sample", false, "no sample traffic: feed it yourself with `riposte feed`")
+	fl.BoolVar(&f.noSample, "no-sample", false, "no sample traffic: feed it yourself, with riposte feed")
 	fl.Int32Var(&f.partitions, "partitions", 2, "partitions of each topic, for a new data directory")
 	fl.IntVar(&f.kafkaPort, "kafka-port", 0, "port of the embedded Kafka on 127.0.0.1 (default: a free one)")
 	fl.IntVar(&f.tcpPort, "clickhouse-port", 0, "native port of the embedded ClickHouse (default: a free one)")
@@ -80,6 +89,11 @@ func (f upFlags) validate() error {
 		return usagef("--rate %g: want more than 0", f.rate)
 	case f.partitions < 1:
 		return usagef("--partitions %d: want at least 1", f.partitions)
+	}
+	for _, path := range f.replay {
+		if _, err := os.Stat(path); err != nil {
+			return usagef("--replay: %v", err)
+		}
 	}
 	return nil
 }
