@@ -75,6 +75,7 @@ func (s *session) restoreAll(ctx context.Context, offsets map[string]map[int32]k
 	if err := s.startOffsets(ctx, fresh, committed); err != nil {
 		return nil, err
 	}
+	s.findSuspects(ctx, fresh)
 	refused, err := s.readStates(ctx, restores)
 	if err != nil {
 		return nil, err

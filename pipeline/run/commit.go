@@ -182,6 +182,7 @@ func (t *txn) settled() {
 		p.next, p.seq, p.watermark = u.next, u.seq, u.watermark
 		p.snap.since += u.frames
 		p.tries, p.careful = 0, false
+		p.outlived()
 		s.l.effects.taken(p.inbox.taken(u.returns))
 		for _, w := range u.works {
 			stats.count(&w.batch)

@@ -158,7 +158,8 @@ type Lane struct {
 	effects *effects
 	census  census
 	waker   waker
-	fill    fill // of the goroutine of Run
+	fill    fill   // of the goroutine of Run
+	life    string // of the process, see probe
 
 	mu      sync.Mutex
 	refused map[tp]error
@@ -184,7 +185,7 @@ func NewLane(cfg LaneConfig) (*Lane, error) {
 		cfg: cfg, m: cfg.Metrics, label: cfg.Stage + "/" + strconv.Itoa(cfg.Lane),
 		log:     cfg.Log.With("stage", cfg.Stage, "lane", cfg.Lane),
 		fill:    newFill(cfg.MaxBatch, cfg.MaxRecords, cfg.TransactionTimeout),
-		refused: make(map[tp]error),
+		refused: make(map[tp]error), life: thisLife,
 	}
 	l.effects = newEffects(l)
 	return l, nil

@@ -32,6 +32,10 @@ type part struct {
 	tries   int  // failures in a row of the batch at hand
 	careful bool // look for the record that makes the stage fail
 
+	probe   probe // the last one
+	probed  bool  // the first records were, since the assignment or since nothing is suspected
+	suspect bool  // its records are processed in pieces, alone
+
 	counted []uint64 // what the stage's counters were at the last commit or rollback
 
 	inbox  inbox

@@ -13,7 +13,8 @@ import (
 
 // Reasons of rejects that come from the runtime itself.
 const (
-	// ReasonPoison: the stage failed on the record three times.
+	// ReasonPoison: the stage failed on the record three times, or the process ended over it
+	// three times.
 	ReasonPoison = "poison"
 	// ReasonTooLarge: the record lay in a batch that unpacks to more than 64 MiB. Its bytes
 	// are not kept; the header HeaderRejectOffset names the first of the batch.

@@ -24,6 +24,7 @@ type txn struct {
 	bytes   int64
 	behind  lagging
 	full    bool // end now, whatever the interval says
+	alone   bool // no other lane of the process processes anything, see probe
 	touched []*touch
 	// firstFrame is the first state frame that was produced.
 	firstFrame *kgo.Record
@@ -130,6 +131,8 @@ func (t *txn) poll(ctx, work context.Context, until time.Time) error {
 	take := t.take
 	if s.warmed(fetches) {
 		take = t.putBack
+	} else {
+		defer t.probe(work, fetches)()
 	}
 	var err error
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
@@ -150,6 +153,9 @@ func (t *txn) room() int {
 	t.s.eachPart(func(p *part) {
 		if p.careful {
 			n = min(n, carefulRecords)
+		}
+		if p.suspect && !p.paused {
+			n = min(n, int(p.probe.size))
 		}
 	})
 	return n
@@ -175,6 +181,10 @@ func (t *txn) take(work context.Context, f kgo.FetchTopicPartition) error {
 	// A few records may always have arrived since the fetch: behind means more than a batch.
 	t.behind = t.behind || lagging(f.HighWatermark-last.Offset > int64(s.l.cfg.MaxBatch))
 	s.l.m.lag.WithLabelValues(s.l.cfg.Stage, s.l.label).Set(float64(max(0, f.HighWatermark-last.Offset-1)))
+	if p.suspect && p.probe.guilty() && len(f.Records) == 1 {
+		t.condemn(u, f.Records[0])
+		return nil
+	}
 	if p.careful {
 		t.full = true
 		return t.processCarefully(work, u, f.Records)
@@ -247,7 +257,7 @@ func (t *txn) compute(ctx context.Context, u *touch, rs []*kgo.Record) (*work, e
 	// Results that an earlier batch of the transaction took are not taken twice.
 	w.batch.Returns = w.batch.Returns[min(u.returns, len(w.batch.Returns)):]
 	start := time.Now()
-	err := guard(func() error {
+	err := t.beside(func() error {
 		if err := p.stage.Process(ctx, &w.batch); err != nil {
 			return err
 		}

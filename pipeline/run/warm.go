@@ -124,7 +124,7 @@ func (t *txn) putBack(ctx context.Context, f kgo.FetchTopicPartition) error {
 // let lets time pass on a partition and returns what comes of it.
 func (t *txn) let(ctx context.Context, p *part, now pipeline.Millis) (*work, error) {
 	w := t.s.work(p)
-	err := guard(func() error { return p.state.Tick(ctx, now, &w.batch) })
+	err := t.beside(func() error { return p.state.Tick(ctx, now, &w.batch) })
 	if err == nil {
 		err = w.fits()
 	}
