@@ -29,6 +29,11 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 	out := make(map[string]map[int32]kgo.Offset, len(offsets))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for topic, partitions := range offsets {
+		for n := range partitions {
+			delete(s.given, tp{topic, n})
+		}
+	}
 	for id, p := range fresh {
 		if old := s.parts[id]; old != nil {
 			s.drop(old)
@@ -47,6 +52,29 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 	s.l.setServes(len(s.parts))
 	s.l.waker.ring() // what was due while nobody served the partitions is due now
 	return out, nil
+}
+
+// awaits notes partitions that the group has just assigned. It is not known yet where they
+// are read from.
+func (s *session) awaits(given map[string][]int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for topic, partitions := range given {
+		for _, n := range partitions {
+			s.given[tp{topic, n}] = time.Now()
+		}
+	}
+}
+
+// waitsFor returns how many partitions are assigned and not served yet, and since when at
+// the longest.
+func (s *session) waitsFor(now time.Time) (n int, longest time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, since := range s.given {
+		longest = max(longest, now.Sub(since))
+	}
+	return len(s.given), longest
 }
 
 // restoreAll makes a part for every partition of offsets that can be served.

@@ -1,10 +1,15 @@
 package run
 
 import (
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // disputed is a session that serves partition 0 since a time, and its client that holds the
@@ -58,4 +63,66 @@ func TestPartitionThatIsHeldAndNotServedIsNoticed(t *testing.T) {
 	if s.agree(held, now.Add(2*time.Second)); !s.lone.IsZero() {
 		t.Errorf("alone since %v after it was given up", s.lone)
 	}
+}
+
+func TestPartitionsWhoseOffsetsAreHeldByATransactionAreCounted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	var unstable atomic.Bool
+	unstable.Store(true)
+	r.cluster().ControlKey(int16(kmsg.OffsetFetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		r.cluster().KeepControl()
+		fetch := req.(*kmsg.OffsetFetchRequest)
+		if len(fetch.Groups) != 1 || fetch.Groups[0].Group != Group(r.k, "toy") || !unstable.Load() {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.OffsetFetchResponse)
+		g := kmsg.NewOffsetFetchResponseGroup()
+		g.Group = fetch.Groups[0].Group
+		for _, rt := range fetch.Groups[0].Topics {
+			topic := kmsg.NewOffsetFetchResponseGroupTopic()
+			topic.Topic, topic.TopicID = rt.Topic, rt.TopicID
+			for _, n := range rt.Partitions {
+				p := kmsg.NewOffsetFetchResponseGroupTopicPartition()
+				p.Partition, p.Offset, p.ErrorCode = n, -1, kerr.UnstableOffsetCommit.Code
+				topic.Partitions = append(topic.Partitions, p)
+			}
+			g.Topics = append(g.Topics, topic)
+		}
+		resp.Groups = append(resp.Groups, g)
+		return resp, nil, true
+	})
+	c := r.config("w1")
+	reg := prometheus.NewRegistry()
+	c.Metrics = NewMetrics(reg)
+	run := r.start(c)
+	waits := func(want float64) {
+		t.Helper()
+		eventually(t, func() string {
+			if got := gauge(t, reg, "riposte_run_waiting_partitions"); got != want {
+				return fmt.Sprintf("%v partitions wait, want %v", got, want)
+			}
+			return ""
+		})
+	}
+	waits(2)
+	unstable.Store(false)
+	waits(0)
+	r.produce("k v")
+	r.drained(run)
+}
+
+// gauge returns the value of a gauge with one series, -1 before it is set.
+func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	return -1
 }

@@ -4,37 +4,54 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
+	"log/slog"
+	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-
-	"github.com/riposte-sec/riposte/pipeline"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Apache Kafka can leave a transaction hanging: its coordinator takes it for ended, and a
 // partition has no marker that says so. It happens to a broker that is killed between
 // noting the end and sending the markers: when it is back it may complete the transaction
 // before it knows the leaders of its partitions, which it then takes for deleted. From there
-// on no reader of committed records passes the partition, for ever (KIP-664).
+// on no reader of committed records passes the partition, for ever; if it is one of
+// __consumer_offsets, then nobody is told where to read on (KIP-664).
 //
-// A lane finds those of its own former life without guessing: once the coordinator has
-// initialised its producer, it has no transaction, so one that a partition still has open
-// under its number is hanging. What the coordinator had decided about it, it says before.
+// Who writes under a transactional id finds its own without guessing. The epoch of its producer is raised with
+// each end of a transaction (KIP-890), so one that a partition still has open in the epoch
+// before, while the coordinator says that it is complete, is hanging, and nobody can begin
+// another in that epoch. Brokers that do not raise it leave the epoch in doubt; there it is
+// hanging only once the coordinator has initialised the producer again.
 
-// former is the lane's last transaction, as the coordinator knows it.
+// consumerOffsets is where Kafka itself keeps what a transaction commits of its group.
+const consumerOffsets = "__consumer_offsets"
+
+// ender ends transactions under a transactional id and writes the markers that Kafka lost of
+// them. It is for one goroutine.
+type ender struct {
+	k       Kafka
+	id      string // transactional id, whole
+	timeout time.Duration
+	topics  []string // that are written to, without prefix; nil means all with the prefix
+	log     *slog.Logger
+}
+
+// former is the last transaction under an id, as its coordinator knows it.
 type former struct {
 	producer int64
 	epoch    int16
 	state    string
 }
 
-// formerTxn asks the coordinator for the lane's last transaction. False means that it knows
-// none, or that it may not or cannot tell: then nothing is looked for.
-func formerTxn(ctx context.Context, adm *kadm.Client, id string) (former, bool, error) {
-	all, err := adm.DescribeTransactions(ctx, id)
-	t := all[id]
+// last asks the coordinator for the last transaction. False means that it knows none, or that
+// it may not or cannot tell: then nothing is looked for.
+func (e *ender) last(ctx context.Context, adm *kadm.Client) (former, bool, error) {
+	all, err := adm.DescribeTransactions(ctx, e.id)
+	t := all[e.id]
 	if err == nil {
 		err = t.Err
 	}
@@ -47,9 +64,15 @@ func formerTxn(ctx context.Context, adm *kadm.Client, id string) (former, bool, 
 	return former{t.ProducerID, t.ProducerEpoch, t.State}, t.ProducerID >= 0, nil
 }
 
+// ending reports whether the coordinator has decided, and not yet written all markers.
+func (f former) ending() bool {
+	return f.state == "PrepareCommit" || f.state == "PrepareAbort" || f.state == "PrepareEpochFence"
+}
+
+func (f former) complete() bool { return f.state == "CompleteCommit" || f.state == "CompleteAbort" }
+
 // decided returns how a transaction that hangs in the epoch of a producer was meant to end,
-// and false if the coordinator has gone on since and no longer knows. The epoch is raised by
-// one with the end of a transaction (KIP-890), or was not yet by older brokers.
+// and false if the coordinator has gone on since and no longer knows.
 func (f former) decided(epoch int16) (commit, known bool) {
 	if d := f.epoch - epoch; d != 0 && d != 1 {
 		return false, false
@@ -63,10 +86,83 @@ func (f former) decided(epoch int16) (commit, known bool) {
 	return false, false
 }
 
-// endHanging writes the markers that are missing of the lane's former transaction. It must
-// be called when the coordinator has initialised the producer again.
-func (s *session) endHanging(ctx context.Context, adm *kadm.Client, f former) error {
-	at, err := s.written(ctx)
+// endFormer ends the transaction that a former life may have left open, and what hangs of
+// it. The client would do the first with its first record only; but before that the group
+// waits with the committed offsets, and readers with what comes behind, until the transaction
+// times out. What was decided is known until the producer is initialised, so what can be done
+// before is.
+func (e *ender) endFormer(ctx context.Context) error {
+	cl, err := e.k.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	wait := backoff{first: 5 * time.Millisecond, most: 200 * time.Millisecond}
+	for {
+		last, known, err := e.awaitEnd(ctx, adm)
+		if err != nil {
+			return err
+		}
+		switch again, err := e.initProducer(ctx, cl); {
+		case err != nil:
+			return err
+		case again:
+		case known:
+			return e.endHanging(ctx, adm, last, true)
+		default:
+			return nil
+		}
+		if !wait.sleep(ctx) {
+			return ctx.Err()
+		}
+	}
+}
+
+// awaitEnd waits until the coordinator has ended the transaction that it has decided about, if
+// any, and writes the markers that are missing of it. False means that the last one is not
+// known.
+func (e *ender) awaitEnd(ctx context.Context, adm *kadm.Client) (last former, known bool, err error) {
+	wait := backoff{first: 5 * time.Millisecond, most: 200 * time.Millisecond}
+	for {
+		last, known, err = e.last(ctx, adm)
+		switch {
+		case err != nil || !known:
+			return last, false, err
+		case last.complete():
+			return last, true, e.endHanging(ctx, adm, last, false)
+		case !last.ending():
+			return last, true, nil
+		case !wait.sleep(ctx):
+			return last, false, ctx.Err()
+		}
+	}
+}
+
+// initProducer makes the coordinator end what is open under the id. True means that it is
+// being ended at this moment.
+func (e *ender) initProducer(ctx context.Context, cl *kgo.Client) (again bool, err error) {
+	req := kmsg.NewPtrInitProducerIDRequest()
+	req.TransactionalID = &e.id
+	req.TransactionTimeoutMillis = int32(e.timeout.Milliseconds())
+	resp, err := req.RequestWith(ctx, cl)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.ErrorCode)
+	}
+	if errors.Is(err, kerr.ConcurrentTransactions) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("end the former transaction: %w", err)
+	}
+	return false, nil
+}
+
+// endHanging writes the markers that are missing of a transaction. Fenced
+// means that nobody else can have begun another since: the coordinator has initialised the
+// producer again.
+func (e *ender) endHanging(ctx context.Context, adm *kadm.Client, f former, fenced bool) error {
+	at, err := e.written(ctx, adm)
 	if err != nil {
 		return err
 	}
@@ -78,18 +174,22 @@ func (s *session) endHanging(ctx context.Context, adm *kadm.Client, f former) er
 		return fmt.Errorf("look for hanging transactions: %w", err)
 	}
 	for _, p := range producers.SortedProducers() {
-		if p.ProducerID != f.producer || p.CurrentTxnStartOffset < 0 {
+		if p.ProducerID != f.producer || p.CurrentTxnStartOffset < 0 || !fenced && p.ProducerEpoch != f.epoch-1 {
 			continue
 		}
 		commit, known := f.decided(p.ProducerEpoch)
-		log := s.l.log.With("topic", p.Topic, "partition", p.Partition, "offset", p.CurrentTxnStartOffset)
+		log := e.log.With("topic", p.Topic, "partition", p.Partition, "offset", p.CurrentTxnStartOffset)
 		if !known {
 			log.Error("a transaction hangs, and how it was to end is no longer known: end it with kafka-transactions.sh abort --topic --partition --start-offset", "state", f.state)
 			continue
 		}
-		if err := mark(ctx, adm, p, commit); err != nil {
+		err := mark(ctx, adm, p, commit)
+		if answer, ok := errors.AsType[*kerr.Error](err); ok && !answer.Retriable {
 			log.Error("a transaction hangs and cannot be ended: use kafka-transactions.sh abort --topic --partition --start-offset", "commit", commit, "err", err)
 			continue
+		}
+		if err != nil {
+			return fmt.Errorf("end what hangs in %s[%d]: %w", p.Topic, p.Partition, err)
 		}
 		log.Warn("a transaction was hanging, its marker is written now", "commit", commit)
 	}
@@ -112,24 +212,26 @@ func mark(ctx context.Context, adm *kadm.Client, p kadm.DescribedProducer, commi
 	return err
 }
 
-// written are the partitions that a lane's transactions write to.
-func (s *session) written(ctx context.Context) (kadm.TopicsSet, error) {
-	c := &s.l.cfg
-	names := []string{
-		pipeline.TopicEvents, pipeline.TopicSignals, pipeline.TopicFacts, pipeline.TopicDecisions, pipeline.TopicIntents,
-		pipeline.TopicOutcomes, pipeline.TopicRejects, pipeline.TopicLedger,
+// written are the partitions that the transactions write to.
+func (e *ender) written(ctx context.Context, adm *kadm.Client) (kadm.TopicsSet, error) {
+	var names []string // none asks for all
+	if len(e.topics) > 0 {
+		names = append(names, consumerOffsets)
+		for _, t := range e.topics {
+			names = append(names, e.k.Topic(t))
+		}
 	}
-	for _, t := range c.Topics {
-		names = append(names, StateTopic(c.Stage, t))
-	}
-	have, err := Partitions(ctx, c.Kafka, names...)
+	have, err := adm.ListTopicsWithInternal(ctx, names...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look for hanging transactions: %w", err)
 	}
 	var at kadm.TopicsSet
-	for _, name := range slices.Sorted(maps.Keys(have)) {
-		for p := range have[name] {
-			at.Add(c.Kafka.Topic(name), p)
+	for _, t := range have.Sorted() {
+		if t.Topic != consumerOffsets && !strings.HasPrefix(t.Topic, e.k.Prefix) {
+			continue
+		}
+		for _, p := range t.Partitions.Sorted() { // none if the topic is not there, or not for us
+			at.Add(t.Topic, p.Partition)
 		}
 	}
 	return at, nil

@@ -1,8 +1,11 @@
 package run
 
 import (
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -33,12 +36,15 @@ func TestHowAHangingTransactionWasToEnd(t *testing.T) {
 	f("Dead", 5, 4, "unknown")
 }
 
-// hangingBroker makes the rig's broker answer as Apache Kafka does that lost the marker of a
-// lane's transaction in one partition, until somebody writes it.
+// hangingBroker makes the rig's broker answer as Apache Kafka does that lost the markers of a
+// lane's transaction in the partitions 1, until somebody writes them.
 type hangingBroker struct {
-	state string // of the transaction, according to the coordinator
+	epoch  int16 // of the transaction
+	refuse int   // so many markers, before one is taken
 
 	mu      sync.Mutex
+	states  []string // of the transaction according to the coordinator, one after another
+	done    []string // what was asked for
 	written []kmsg.WriteTxnMarkersRequestMarker
 }
 
@@ -49,23 +55,41 @@ const (
 	hangingCoordinator = 3
 )
 
+// install makes the broker of a rig one. It also gets the topic where Kafka keeps offsets.
+func (h *hangingBroker) install(r *rig) {
+	r.t.Helper()
+	if _, err := r.adm.CreateTopic(r.t.Context(), 2, 1, nil, consumerOffsets); err != nil {
+		r.t.Fatal(err)
+	}
+	for _, key := range []kmsg.Key{kmsg.DescribeTransactions, kmsg.DescribeProducers, kmsg.WriteTxnMarkers, kmsg.InitProducerID} {
+		r.cluster().ControlKey(int16(key), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			r.cluster().KeepControl()
+			resp := h.answer(req)
+			return resp, nil, resp != nil
+		})
+	}
+}
+
 func (h *hangingBroker) answer(req kmsg.Request) kmsg.Response {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch req := req.(type) {
+	case *kmsg.InitProducerIDRequest:
+		if req.TransactionalID != nil {
+			h.done = append(h.done, "init")
+		}
 	case *kmsg.DescribeTransactionsRequest:
 		resp := req.ResponseKind().(*kmsg.DescribeTransactionsResponse)
 		s := kmsg.NewDescribeTransactionsResponseTransactionState()
-		s.TransactionalID, s.State = req.TransactionalIDs[0], h.state
+		s.TransactionalID, s.State = req.TransactionalIDs[0], h.states[0]
+		h.states = h.states[min(1, len(h.states)-1):]
 		s.ProducerID, s.ProducerEpoch = hangingProducer, hangingEpoch+1
 		resp.TransactionStates = append(resp.TransactionStates, s)
 		return resp
 	case *kmsg.DescribeProducersRequest:
 		return h.producers(req)
 	case *kmsg.WriteTxnMarkersRequest:
-		resp := req.ResponseKind().(*kmsg.WriteTxnMarkersResponse)
-		h.written = append(h.written, req.Markers...)
-		return resp
+		return h.write(req)
 	}
 	return nil
 }
@@ -81,8 +105,8 @@ func (h *hangingBroker) producers(req *kmsg.DescribeProducersRequest) kmsg.Respo
 			p.Partition = n
 			for _, id := range []int64{hangingProducer, hangingProducer + 1} {
 				a := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()
-				a.ProducerID, a.ProducerEpoch, a.CoordinatorEpoch, a.CurrentTxnStartOffset = id, hangingEpoch, hangingCoordinator, -1
-				if n == 1 && len(h.written) == 0 {
+				a.ProducerID, a.ProducerEpoch, a.CoordinatorEpoch, a.CurrentTxnStartOffset = id, int32(h.epoch), hangingCoordinator, -1
+				if n == 1 && !h.ended(rt.Topic) {
 					a.CurrentTxnStartOffset = 92
 				}
 				p.ActiveProducers = append(p.ActiveProducers, a)
@@ -94,43 +118,107 @@ func (h *hangingBroker) producers(req *kmsg.DescribeProducersRequest) kmsg.Respo
 	return resp
 }
 
-func TestLaneEndsWhatHangsOfItsFormerLifeAsItWasMeant(t *testing.T) {
+func (h *hangingBroker) ended(topic string) bool {
+	return slices.ContainsFunc(h.written, func(m kmsg.WriteTxnMarkersRequestMarker) bool { return m.Topics[0].Topic == topic })
+}
+
+func (h *hangingBroker) write(req *kmsg.WriteTxnMarkersRequest) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.WriteTxnMarkersResponse)
+	for _, m := range req.Markers {
+		a := kmsg.NewWriteTxnMarkersResponseMarker()
+		a.ProducerID = m.ProducerID
+		for _, rt := range m.Topics {
+			t := kmsg.NewWriteTxnMarkersResponseMarkerTopic()
+			t.Topic = rt.Topic
+			for _, n := range rt.Partitions {
+				p := kmsg.NewWriteTxnMarkersResponseMarkerTopicPartition()
+				p.Partition = n
+				if h.refuse > 0 {
+					p.ErrorCode = kerr.NotLeaderForPartition.Code
+				}
+				t.Partitions = append(t.Partitions, p)
+			}
+			a.Topics = append(a.Topics, t)
+		}
+		resp.Markers = append(resp.Markers, a)
+		if h.refuse > 0 {
+			h.refuse--
+			h.done = append(h.done, "refused")
+			continue
+		}
+		h.written = append(h.written, m)
+		h.done = append(h.done, map[bool]string{true: "commit", false: "abort"}[m.Committed])
+	}
+	return resp
+}
+
+func TestWhatHangsOfAFormerLifeIsEndedAsItWasMeant(t *testing.T) {
 	t.Parallel()
-	f := func(state string, want []bool) {
+	f := func(name string, h *hangingBroker, want ...string) {
 		t.Helper()
 		r := newRig(t, 2)
-		h := &hangingBroker{state: state}
-		for _, key := range []kmsg.Key{kmsg.DescribeTransactions, kmsg.DescribeProducers, kmsg.WriteTxnMarkers} {
-			r.cluster().ControlKey(int16(key), func(req kmsg.Request) (kmsg.Response, error, bool) {
-				r.cluster().KeepControl()
-				return h.answer(req), nil, true
-			})
-		}
+		h.install(r)
 		l := r.start(r.config("w1"))
 		r.produce("k v")
 		r.drained(l)
 		l.stop(t)
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		var got []bool
+		if got := h.done[:min(len(h.done), len(want))]; !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+		var topics []string
 		for _, m := range h.written {
-			got = append(got, m.Committed)
-			if m.ProducerID != hangingProducer || m.ProducerEpoch != hangingEpoch || m.CoordinatorEpoch != hangingCoordinator {
-				t.Errorf("%s: got the marker %+v", state, m)
+			if m.ProducerID != hangingProducer || m.ProducerEpoch != h.epoch || m.CoordinatorEpoch != hangingCoordinator {
+				t.Errorf("%s: got the marker %+v", name, m)
 			}
 			for _, topic := range m.Topics {
-				if topic.Topic != "t."+StateTopic("toy", "in") && topic.Topic != "t."+pipeline.TopicRejects || len(topic.Partitions) != 1 || topic.Partitions[0] != 1 {
-					t.Errorf("%s: got a marker for %s%v", state, topic.Topic, topic.Partitions)
-				}
+				topics = append(topics, fmt.Sprint(topic.Topic, topic.Partitions))
 			}
 		}
-		if len(got) != 2*len(want) || len(want) > 0 && (got[0] != want[0] || got[1] != want[0]) { // state and rejects
-			t.Errorf("%s: got markers with commit %v, want twice %v", state, got, want)
+		slices.Sort(topics)
+		all := []string{consumerOffsets + "[1]", "t." + pipeline.TopicRejects + "[1]", "t." + StateTopic("toy", "in") + "[1]"}
+		if !slices.Contains(want, "commit") && !slices.Contains(want, "abort") {
+			all = nil
+		}
+		if !slices.Equal(topics, all) {
+			t.Errorf("%s: got markers in %q, want %q", name, topics, all)
 		}
 	}
-	f("CompleteAbort", []bool{false})
-	f("CompleteCommit", []bool{true})
-	f("Empty", nil)
+	f("aborted", &hangingBroker{states: []string{"CompleteAbort"}, epoch: hangingEpoch}, "abort", "abort", "abort", "init")
+	f("committed", &hangingBroker{states: []string{"CompleteCommit"}, epoch: hangingEpoch}, "commit", "commit", "commit", "init")
+	f("decided, not ended yet", &hangingBroker{states: []string{"PrepareCommit", "PrepareCommit", "CompleteCommit"}, epoch: hangingEpoch},
+		"commit", "commit", "commit", "init")
+	f("the broker is not ready", &hangingBroker{states: []string{"CompleteCommit"}, epoch: hangingEpoch, refuse: 2},
+		"refused", "refused", "commit", "commit", "commit", "init")
+	// In the epoch that the coordinator gave last it may be a transaction that goes on, until
+	// the initialisation fences it.
+	f("an old broker", &hangingBroker{states: []string{"CompleteCommit"}, epoch: hangingEpoch + 1}, "init", "commit", "commit", "commit")
+	f("left open", &hangingBroker{states: []string{"Ongoing"}, epoch: hangingEpoch}, "init", "abort", "abort", "abort")
+	f("long ago", &hangingBroker{states: []string{"Empty"}, epoch: hangingEpoch}, "init")
+}
+
+func TestWhatHangsOfATransactionWhoseEndTookLongIsEnded(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	h := &hangingBroker{states: []string{"Empty", "PrepareCommit", "CompleteCommit"}, epoch: hangingEpoch}
+	h.install(r)
+	var once sync.Once
+	r.cluster().ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+		once.Do(func() { time.Sleep(slowEnd + 50*time.Millisecond) })
+		return nil, nil, false
+	})
+	l := r.start(r.config("w1"))
+	r.produce("k v")
+	r.drained(l)
+	eventually(t, func() string {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if len(h.written) != 3 {
+			return fmt.Sprintf("%d markers, want 3", len(h.written))
+		}
+		return ""
+	})
 }
 
 func TestLaneStartsWhereItMayNotLookForHangingTransactions(t *testing.T) {

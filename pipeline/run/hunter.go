@@ -94,12 +94,19 @@ func (h *Hunter) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	id := fmt.Sprintf("%s%s/%s", c.Kafka.Prefix, c.Name, c.Worker)
+	timeout := c.SessionTimeout * 3 / 4 // must not outlive the ownership, see Lane
+	former := ender{k: c.Kafka, id: id, timeout: timeout, log: h.log}
+	if err := former.endFormer(ctx); err != nil {
+		return err
+	}
 	own, cut := context.WithCancel(context.WithoutCancel(ctx))
 	gts, err := kgo.NewGroupTransactSession(append(opts,
 		kgo.WithContext(own),
 		kgo.ConsumerGroup(Group(c.Kafka, c.Name)),
 		kgo.InstanceID(c.Worker+"."+c.Name),
-		kgo.TransactionalID(fmt.Sprintf("%s%s/%s", c.Kafka.Prefix, c.Name, c.Worker)),
+		kgo.TransactionalID(id),
+		kgo.TransactionTimeout(timeout),
 		kgo.ConsumeTopics(c.Kafka.Topic(c.Topic)),
 		kgo.SessionTimeout(c.SessionTimeout),
 		kgo.HeartbeatInterval(min(c.SessionTimeout/6, 3*time.Second)),

@@ -13,7 +13,7 @@ type Metrics struct {
 	outputs, transactions, sessions, retries *prometheus.CounterVec
 	poison, snapshots, warmups, counted      *prometheus.CounterVec
 	interval, lag, partitions, paused        *prometheus.GaugeVec
-	refused, stateBytes                      *prometheus.GaugeVec
+	refused, waiting, stateBytes             *prometheus.GaugeVec
 	endSeconds, processSeconds, restoreTime  *prometheus.HistogramVec
 	calls                                    *prometheus.CounterVec
 	callsRunning                             *prometheus.GaugeVec
@@ -48,6 +48,7 @@ func (m *Metrics) table() []metric {
 		{&m.interval, "riposte_run_interval_seconds", "Time between the ends of transactions at present. At its upper end the lane is catching up.", with("lane")},
 		{&m.lag, "riposte_run_lag_records", "Records behind the end of the input, as of the last fetch.", with("lane")},
 		{&m.partitions, "riposte_run_partitions", "Partitions that the lane serves.", with("lane")},
+		{&m.waiting, "riposte_run_waiting_partitions", "Partitions that the lane was given and does not serve yet. Above zero for minutes, a transaction hangs: see docs/operations.md.", with("lane")},
 		{&m.paused, "riposte_run_paused_partitions", "Partitions paused because their state or their calls take too much memory.", with("lane")},
 		{&m.refused, "riposte_run_refused_partitions", "Partitions that are not served because their state is unusable. Must be zero: see the log for what to do.", with("lane")},
 		{&m.stateBytes, "riposte_run_state_bytes", "Memory that the state of the lane's partitions takes.", with("lane")},

@@ -1,5 +1,7 @@
 package run
 
+import "time"
+
 // relieve pauses the input of partitions that take too much memory and lets others go on.
 // Pausing is the last resort: a stage that can forget, such as dedupe, keeps to a budget of
 // its own below this one and never gets here.
@@ -43,4 +45,18 @@ func (s *session) measure() {
 		s.relieveOne(p)
 	}
 	s.l.m.stateBytes.WithLabelValues(s.l.cfg.Stage, s.l.label).Set(float64(total))
+	s.measureWait(time.Now())
+}
+
+// measureWait says when partitions wait for longer than a transaction of a dead worker may
+// stay open. A large state can take as long, too.
+func (s *session) measureWait(now time.Time) {
+	n, longest := s.waitsFor(now)
+	s.l.m.waiting.WithLabelValues(s.l.cfg.Stage, s.l.label).Set(float64(n))
+	if most := 2 * s.l.cfg.TransactionTimeout; longest < most || now.Sub(s.warnedAt) < most {
+		return
+	}
+	s.warnedAt = now
+	s.l.log.Warn("partitions are assigned and not served yet: their state is being read, or a transaction hangs in __consumer_offsets",
+		"partitions", n, "for", longest.Round(time.Second))
 }

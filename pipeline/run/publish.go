@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -33,8 +34,12 @@ func NewPublisher(ctx context.Context, k Kafka, id string) (*Publisher, error) {
 	if id == "" || !isName(id) {
 		return nil, fmt.Errorf("publisher id %q: want letters, digits, '.', '_' and '-'", id)
 	}
+	former := ender{k: k, id: k.Prefix + "publish-" + id, timeout: publishTimeout, log: slog.New(slog.DiscardHandler)}
+	if err := former.endFormer(ctx); err != nil {
+		return nil, fmt.Errorf("publish %s: %w", id, err)
+	}
 	cl, err := k.client(
-		kgo.TransactionalID(k.Prefix+"publish-"+id),
+		kgo.TransactionalID(former.id),
 		kgo.TransactionTimeout(publishTimeout),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchMaxBytes(MaxRecordBytes),

@@ -6,7 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -19,6 +21,10 @@ const TopicFeeds = "feeds"
 
 // replayChunk is how many records one transaction of a Replay holds.
 const replayChunk = 5000
+
+// replayTimeout is how long a Replay that died keeps readers from what comes after its open
+// transaction; a new one of the same id ends it at once.
+const replayTimeout = 40 * time.Second
 
 // Replay produces a finite, ordered sequence of records into raw topics exactly once, over
 // any number of crashes: each transaction holds records and how many of the sequence there
@@ -45,8 +51,13 @@ func NewReplay(ctx context.Context, k Kafka, id string) (*Replay, error) {
 	if err := EnsureTopics(ctx, k, TopicSpec{Name: TopicFeeds, Partitions: 1}); err != nil {
 		return nil, err
 	}
+	former := ender{k: k, id: k.Prefix + "feed-" + id, timeout: replayTimeout, log: slog.New(slog.DiscardHandler)}
+	if err := former.endFormer(ctx); err != nil {
+		return nil, fmt.Errorf("replay %s: %w", id, err)
+	}
 	cl, err := k.client(
-		kgo.TransactionalID(k.Prefix+"feed-"+id),
+		kgo.TransactionalID(former.id),
+		kgo.TransactionTimeout(replayTimeout),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchMaxBytes(MaxRecordBytes),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression()),

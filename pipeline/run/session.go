@@ -13,9 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/plugin/kprom"
 
 	"github.com/riposte-sec/riposte/pipeline"
@@ -38,9 +36,11 @@ type session struct {
 	partitions map[string]int32
 
 	tenure *tenure
+	ender  ender // of the lane's goroutine alone
 
 	mu    sync.Mutex
-	parts map[tp]*part // set by the group's goroutine, used by the lane's
+	parts map[tp]*part     // set by the group's goroutine, used by the lane's
+	given map[tp]time.Time // partitions without a part yet, since when
 
 	// Of the lane's goroutine alone.
 	pace     pacer
@@ -48,6 +48,8 @@ type session struct {
 	pool     []*work
 	scratch  []byte
 	trouble  backoff          // of transactions that were aborted one after another
+	warnedAt time.Time        // of partitions that are not served yet
+	slow     bool             // the end of the last transaction took long
 	lone     time.Time        // since when the client holds a partition that has no part
 	context  pipeline.Context // of the transaction at hand
 }
@@ -55,7 +57,7 @@ type session struct {
 func newSession(ctx context.Context, l *Lane) (*session, error) {
 	c := &l.cfg
 	s := &session{
-		l: l, parts: make(map[tp]*part), ready: make(chan struct{}),
+		l: l, parts: make(map[tp]*part), given: make(map[tp]time.Time), ready: make(chan struct{}),
 		pace:    newPacer(c.MinInterval, c.MaxInterval),
 		trouble: backoff{first: 5 * time.Millisecond, most: time.Second},
 	}
@@ -63,7 +65,8 @@ func newSession(ctx context.Context, l *Lane) (*session, error) {
 	if err := s.ensureState(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.endFormer(ctx); err != nil {
+	s.ender = ender{k: c.Kafka, id: s.transactional(), timeout: c.TransactionTimeout, topics: s.written(), log: l.log}
+	if err := s.ender.endFormer(ctx); err != nil {
 		return nil, err
 	}
 	opts, err := s.options()
@@ -121,6 +124,7 @@ func (s *session) options() ([]kgo.Opt, error) {
 			<-s.ready
 			return s.assigned(ctx, offsets)
 		}),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, given map[string][]int32) { s.awaits(given) }),
 		kgo.OnPartitionsRevoked(revoked),
 		kgo.OnPartitionsLost(revoked),
 		kgo.WithLogger(kafkaLog{s.l.log}),
@@ -169,46 +173,32 @@ func (s *session) ensureState(ctx context.Context) error {
 	return err
 }
 
-// endFormer ends the transaction that a former life of this lane may have left open. The
-// client would do it with its first record only; but before that the group waits with the
-// committed offsets, and the restore with the state, until the transaction times out.
-func (s *session) endFormer(ctx context.Context) error {
-	cl, err := s.l.cfg.Kafka.client()
-	if err != nil {
-		return err
+// written are the topics that the lane's transactions write to, without prefix.
+func (s *session) written() []string {
+	names := []string{
+		pipeline.TopicEvents, pipeline.TopicSignals, pipeline.TopicFacts, pipeline.TopicDecisions, pipeline.TopicIntents,
+		pipeline.TopicOutcomes, pipeline.TopicRejects, pipeline.TopicLedger,
 	}
-	defer cl.Close()
-	adm, id := kadm.NewClient(cl), s.transactional()
-	last, known, err := formerTxn(ctx, adm, id)
-	if err != nil {
-		return err
+	for _, t := range s.l.cfg.Topics {
+		names = append(names, StateTopic(s.l.cfg.Stage, t))
 	}
-	if err := s.initProducer(ctx, cl, id); err != nil || !known {
-		return err
-	}
-	return s.endHanging(ctx, adm, last)
+	return names
 }
 
-// initProducer makes the coordinator end what is open under a transactional id.
-func (s *session) initProducer(ctx context.Context, cl *kgo.Client, id string) error {
-	req := kmsg.NewPtrInitProducerIDRequest()
-	req.TransactionalID = &id
-	req.TransactionTimeoutMillis = int32(s.l.cfg.TransactionTimeout.Milliseconds())
-	wait := backoff{first: 5 * time.Millisecond, most: 200 * time.Millisecond}
-	for {
-		resp, err := req.RequestWith(ctx, cl)
-		if err == nil {
-			err = kerr.ErrorForCode(resp.ErrorCode)
-		}
-		switch {
-		case err == nil:
-			return nil
-		case !errors.Is(err, kerr.ConcurrentTransactions): // it is being ended at this moment
-			return fmt.Errorf("end the former transaction: %w", err)
-		case !wait.sleep(ctx):
-			return ctx.Err()
-		}
+// slowEnd is how long the end of a transaction takes at least in which a broker came back.
+const slowEnd = time.Second
+
+// endSlow writes the markers that are missing of a transaction whose end took long: the next
+// one would make the coordinator forget it.
+func (s *session) endSlow(ctx context.Context) error {
+	if !s.slow {
+		return nil
 	}
+	if _, _, err := s.ender.awaitEnd(ctx, s.adm); err != nil {
+		return err
+	}
+	s.slow = false
+	return nil
 }
 
 // transactional is the name under which the cluster knows the lane's transactions.
@@ -322,6 +312,7 @@ func (s *session) revoked(_ context.Context, _ *kgo.Client, gone map[string][]in
 	for topic, partitions := range gone {
 		for _, n := range partitions {
 			id := tp{topic, n}
+			delete(s.given, id)
 			if p := s.parts[id]; p != nil {
 				s.drop(p)
 				delete(s.parts, id)

@@ -70,6 +70,9 @@ func (s *session) newTxn() *txn {
 
 // cycle serves one transaction, or one wait without any.
 func (s *session) cycle(ctx, work context.Context) error {
+	if err := s.endSlow(work); err != nil {
+		return err
+	}
 	t := s.newTxn()
 	defer s.recycle(t)
 	err := t.gather(ctx, work)
