@@ -29,11 +29,7 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 	out := make(map[string]map[int32]kgo.Offset, len(offsets))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for topic, partitions := range offsets {
-		for n := range partitions {
-			delete(s.given, tp{topic, n})
-		}
-	}
+	clear(s.given)
 	for id, p := range fresh {
 		if old := s.parts[id]; old != nil {
 			s.drop(old)

@@ -53,7 +53,6 @@ func (t *txn) end(ctx context.Context) (committed bool, err error) {
 	start := time.Now()
 	committed, err = s.gts.End(kgo.PreTxnCommitFnContext(ctx, t.offsets), kgo.TryCommit)
 	took := time.Since(start)
-	s.slow = s.slow || took > slowEnd
 	crash.Point(crash.AfterEnd)
 	s.l.m.endSeconds.WithLabelValues(s.l.cfg.Stage).Observe(took.Seconds())
 	if err != nil {
@@ -208,11 +207,9 @@ func (s *session) seek(p *part, to int64) {
 func (t *txn) abort(ctx context.Context) error {
 	s := t.s
 	if t.begun {
-		start := time.Now()
 		if _, err := s.gts.End(ctx, kgo.TryAbort); err != nil {
 			return fmt.Errorf("abort transaction: %w", err)
 		}
-		s.slow = s.slow || time.Since(start) > slowEnd
 		t.begun = false
 		s.l.m.transactions.WithLabelValues(s.l.cfg.Stage, "aborted").Inc()
 		s.l.tally.aborted()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -21,14 +22,19 @@ import (
 // on no reader of committed records passes the partition, for ever; if it is one of
 // __consumer_offsets, then nobody is told where to read on (KIP-664).
 //
-// Who writes under a transactional id finds its own without guessing. The epoch of its producer is raised with
-// each end of a transaction (KIP-890), so one that a partition still has open in the epoch
-// before, while the coordinator says that it is complete, is hanging, and nobody can begin
-// another in that epoch. Brokers that do not raise it leave the epoch in doubt; there it is
-// hanging only once the coordinator has initialised the producer again.
+// Who writes under a transactional id finds its own without guessing, on clusters that raise
+// the epoch of a producer with each end of a transaction (KIP-890, transaction.version 2).
+// Then what a partition still has open in the epoch before the coordinator's, while the
+// coordinator says that the last transaction is complete, is that transaction, hanging, and
+// nobody can begin another in that epoch. On older clusters an epoch does not name one
+// transaction, so nothing is touched.
 
 // consumerOffsets is where Kafka itself keeps what a transaction commits of its group.
 const consumerOffsets = "__consumer_offsets"
+
+// mendPatience bounds how long partitions are waited for that do not answer: one without a
+// leader must not keep a lane from the others.
+const mendPatience = time.Minute
 
 // ender ends transactions under a transactional id and writes the markers that Kafka lost of
 // them. It is for one goroutine.
@@ -36,51 +42,35 @@ type ender struct {
 	k       Kafka
 	id      string // transactional id, whole
 	timeout time.Duration
-	topics  []string // that are written to, without prefix; nil means all with the prefix
+	writes  func(topic string) bool // whether the transactions may write to a topic; the name is without prefix
 	log     *slog.Logger
+	raises  bool // the cluster raises the epoch with each end of a transaction; known after endFormer
 }
 
-// former is the last transaction under an id, as its coordinator knows it.
-type former struct {
+// lastTxn is the last transaction under an id, as its coordinator knows it.
+type lastTxn struct {
 	producer int64
 	epoch    int16
 	state    string
 }
 
-// last asks the coordinator for the last transaction. False means that it knows none, or that
-// it may not or cannot tell: then nothing is looked for.
-func (e *ender) last(ctx context.Context, adm *kadm.Client) (former, bool, error) {
-	all, err := adm.DescribeTransactions(ctx, e.id)
-	t := all[e.id]
-	if err == nil {
-		err = t.Err
-	}
-	if err != nil {
-		if answer, ok := errors.AsType[*kerr.Error](err); ok && !answer.Retriable {
-			return former{}, false, nil
-		}
-		return former{}, false, fmt.Errorf("describe the former transaction: %w", err)
-	}
-	return former{t.ProducerID, t.ProducerEpoch, t.State}, t.ProducerID >= 0, nil
+// decided reports whether the coordinator knows the outcome and has not yet written all
+// markers.
+func (l lastTxn) decided() bool {
+	return l.state == "PrepareCommit" || l.state == "PrepareAbort" || l.state == "PrepareEpochFence"
 }
 
-// ending reports whether the coordinator has decided, and not yet written all markers.
-func (f former) ending() bool {
-	return f.state == "PrepareCommit" || f.state == "PrepareAbort" || f.state == "PrepareEpochFence"
-}
+func (l lastTxn) complete() bool { return l.state == "CompleteCommit" || l.state == "CompleteAbort" }
 
-func (f former) complete() bool { return f.state == "CompleteCommit" || f.state == "CompleteAbort" }
-
-// decided returns how a transaction that hangs in the epoch of a producer was meant to end,
-// and false if the coordinator has gone on since and no longer knows.
-func (f former) decided(epoch int16) (commit, known bool) {
-	if d := f.epoch - epoch; d != 0 && d != 1 {
-		return false, false
-	}
-	switch f.state {
-	case "PrepareCommit", "CompleteCommit":
-		return true, true
-	case "Ongoing", "PrepareAbort", "CompleteAbort", "PrepareEpochFence":
+// outcome returns how a transaction of the same producer ended that a partition still has
+// open in an epoch, and false if the coordinator has gone on since. Before is what it said
+// earlier: the initialisation of a producer whose transaction is open raises the epoch twice.
+func (l lastTxn) outcome(epoch int16, before lastTxn) (commit, known bool) {
+	switch {
+	case l.complete() && epoch == l.epoch-1:
+		return l.state == "CompleteCommit", true
+	case l.state == "CompleteAbort" && before.state == "Ongoing" && before.producer == l.producer &&
+		epoch == before.epoch && epoch == l.epoch-2:
 		return false, true
 	}
 	return false, false
@@ -89,8 +79,8 @@ func (f former) decided(epoch int16) (commit, known bool) {
 // endFormer ends the transaction that a former life may have left open, and what hangs of
 // it. The client would do the first with its first record only; but before that the group
 // waits with the committed offsets, and readers with what comes behind, until the transaction
-// times out. What was decided is known until the producer is initialised, so what can be done
-// before is.
+// times out. The outcome is known until the producer is initialised, so what hangs is mended
+// before.
 func (e *ender) endFormer(ctx context.Context) error {
 	cl, err := e.k.client()
 	if err != nil {
@@ -98,45 +88,38 @@ func (e *ender) endFormer(ctx context.Context) error {
 	}
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
+	if e.raises, err = raisesEpochs(ctx, cl); err != nil {
+		return err
+	}
 	wait := backoff{first: 5 * time.Millisecond, most: 200 * time.Millisecond}
-	for {
-		last, known, err := e.awaitEnd(ctx, adm)
-		if err != nil {
+	for last := (lastTxn{}); ; {
+		if last, err = e.mend(ctx, adm, last); err != nil {
 			return err
 		}
-		switch again, err := e.initProducer(ctx, cl); {
+		again, err := e.initProducer(ctx, cl)
+		switch {
 		case err != nil:
 			return err
-		case again:
-		case known:
-			return e.endHanging(ctx, adm, last, true)
-		default:
-			return nil
-		}
-		if !wait.sleep(ctx) {
+		case !again:
+			return e.tellOpen(ctx, adm, last)
+		case !wait.sleep(ctx):
 			return ctx.Err()
 		}
 	}
 }
 
-// awaitEnd waits until the coordinator has ended the transaction that it has decided about, if
-// any, and writes the markers that are missing of it. False means that the last one is not
-// known.
-func (e *ender) awaitEnd(ctx context.Context, adm *kadm.Client) (last former, known bool, err error) {
-	wait := backoff{first: 5 * time.Millisecond, most: 200 * time.Millisecond}
-	for {
-		last, known, err = e.last(ctx, adm)
-		switch {
-		case err != nil || !known:
-			return last, false, err
-		case last.complete():
-			return last, true, e.endHanging(ctx, adm, last, false)
-		case !last.ending():
-			return last, true, nil
-		case !wait.sleep(ctx):
-			return last, false, ctx.Err()
+// raisesEpochs reports whether the cluster raises the epoch with each end of a transaction.
+func raisesEpochs(ctx context.Context, cl *kgo.Client) (bool, error) {
+	resp, err := kmsg.NewPtrApiVersionsRequest().RequestWith(ctx, cl)
+	if err != nil {
+		return false, fmt.Errorf("features of the cluster: %w", err)
+	}
+	for _, f := range resp.FinalizedFeatures {
+		if f.Name == "transaction.version" {
+			return f.MaxVersionLevel >= 2, nil
 		}
 	}
+	return false, nil
 }
 
 // initProducer makes the coordinator end what is open under the id. True means that it is
@@ -158,46 +141,146 @@ func (e *ender) initProducer(ctx context.Context, cl *kgo.Client) (again bool, e
 	return false, nil
 }
 
-// endHanging writes the markers that are missing of a transaction. Fenced
-// means that nobody else can have begun another since: the coordinator has initialised the
-// producer again.
-func (e *ender) endHanging(ctx context.Context, adm *kadm.Client, f former, fenced bool) error {
-	at, err := e.written(ctx, adm)
-	if err != nil {
-		return err
+// last asks the coordinator for the last transaction. It is empty if there is none, or if it
+// may not be told.
+func (e *ender) last(ctx context.Context, adm *kadm.Client) (lastTxn, error) {
+	all, err := adm.DescribeTransactions(ctx, e.id)
+	t := all[e.id]
+	if err == nil {
+		err = t.Err
 	}
-	producers, err := adm.DescribeProducers(ctx, at)
 	if err != nil {
 		if answer, ok := errors.AsType[*kerr.Error](err); ok && !answer.Retriable {
-			return nil
+			return lastTxn{}, nil
 		}
-		return fmt.Errorf("look for hanging transactions: %w", err)
+		return lastTxn{}, fmt.Errorf("describe the former transaction: %w", err)
 	}
-	for _, p := range producers.SortedProducers() {
-		if p.ProducerID != f.producer || p.CurrentTxnStartOffset < 0 || !fenced && p.ProducerEpoch != f.epoch-1 {
-			continue
-		}
-		commit, known := f.decided(p.ProducerEpoch)
-		log := e.log.With("topic", p.Topic, "partition", p.Partition, "offset", p.CurrentTxnStartOffset)
-		if !known {
-			log.Error("a transaction hangs, and how it was to end is no longer known: end it with kafka-transactions.sh abort --topic --partition --start-offset", "state", f.state)
-			continue
-		}
-		err := mark(ctx, adm, p, commit)
-		if answer, ok := errors.AsType[*kerr.Error](err); ok && !answer.Retriable {
-			log.Error("a transaction hangs and cannot be ended: use kafka-transactions.sh abort --topic --partition --start-offset", "commit", commit, "err", err)
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("end what hangs in %s[%d]: %w", p.Topic, p.Partition, err)
-		}
-		log.Warn("a transaction was hanging, its marker is written now", "commit", commit)
-	}
-	return nil
+	return lastTxn{t.ProducerID, t.ProducerEpoch, t.State}, nil
 }
 
-// mark writes the marker that ends a producer's transaction in one partition.
-func mark(ctx context.Context, adm *kadm.Client, p kadm.DescribedProducer, commit bool) error {
+// mend waits until the coordinator has ended the transaction that it has decided about, if
+// any, and writes the markers that are missing of the last one, which it returns. Before is
+// what was returned earlier in the same attempt.
+func (e *ender) mend(ctx context.Context, adm *kadm.Client, before lastTxn) (last lastTxn, err error) {
+	if !e.raises {
+		return lastTxn{}, nil
+	}
+	wait := backoff{first: 5 * time.Millisecond, most: 200 * time.Millisecond}
+	for start := time.Now(); ; {
+		last, err = e.last(ctx, adm)
+		if err != nil {
+			return last, err
+		}
+		if !last.decided() {
+			if !last.complete() {
+				return last, nil
+			}
+			err = e.mark(ctx, adm, last, before)
+			if err == nil {
+				return last, nil
+			}
+			if time.Since(start) > mendPatience {
+				e.log.Error("it is not known whether a transaction hangs: partitions do not answer", "err", err)
+				return last, nil
+			}
+		}
+		if !wait.sleep(ctx) {
+			return last, ctx.Err()
+		}
+	}
+}
+
+// mark writes the markers that are missing of the last transaction.
+func (e *ender) mark(ctx context.Context, adm *kadm.Client, last, before lastTxn) error {
+	open, err := e.open(ctx, adm, last.producer)
+	for _, p := range open {
+		commit, known := last.outcome(p.ProducerEpoch, before)
+		if !known {
+			continue
+		}
+		wrote := writeMarker(ctx, adm, p, commit)
+		log := e.log.With("topic", p.Topic, "partition", p.Partition, "offset", p.CurrentTxnStartOffset, "commit", commit)
+		switch answer, ok := errors.AsType[*kerr.Error](wrote); {
+		case wrote == nil:
+			log.Warn("a transaction was hanging, its marker is written now")
+		case ok && !answer.Retriable:
+			log.Error("a transaction hangs and cannot be ended: use kafka-transactions.sh abort --topic --partition --start-offset", "err", wrote)
+		default:
+			err = errors.Join(err, fmt.Errorf("end what hangs in %s[%d]: %w", p.Topic, p.Partition, wrote))
+		}
+	}
+	return err
+}
+
+// tellOpen logs what still hangs of the producer of the last transaction. It must have been
+// initialised again: then it has none.
+func (e *ender) tellOpen(ctx context.Context, adm *kadm.Client, last lastTxn) error {
+	if last.state == "" {
+		return nil
+	}
+	open, err := e.open(ctx, adm, last.producer)
+	for _, p := range open {
+		e.log.Error("a transaction hangs, and how it was to end is no longer known: end it with kafka-transactions.sh abort --topic --partition --start-offset",
+			"topic", p.Topic, "partition", p.Partition, "offset", p.CurrentTxnStartOffset)
+	}
+	if err != nil {
+		e.log.Warn("it is not known whether a transaction hangs: partitions do not answer", "err", err)
+	}
+	return ctx.Err()
+}
+
+// open returns where a producer has a transaction open. An error says that it is not known of
+// some partitions; those that may not be asked about are left out.
+func (e *ender) open(ctx context.Context, adm *kadm.Client, producer int64) (open []kadm.DescribedProducer, err error) {
+	topics, err := adm.ListTopicsWithInternal(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for hanging transactions: %w", err)
+	}
+	// Apart from each other: the right to one of them is seldom given.
+	var ours, offsets kadm.TopicsSet
+	for _, t := range topics.Sorted() {
+		for _, p := range t.Partitions.Sorted() {
+			switch {
+			case t.Topic == consumerOffsets:
+				offsets.Add(t.Topic, p.Partition)
+			case strings.HasPrefix(t.Topic, e.k.Prefix) && e.writes(e.k.Name(t.Topic)):
+				ours.Add(t.Topic, p.Partition)
+			}
+		}
+	}
+	for _, at := range []kadm.TopicsSet{ours, offsets} {
+		found, failed := openAt(ctx, adm, at, producer)
+		open = append(open, found...)
+		if denied, ok := errors.AsType[*kadm.AuthError](failed); ok {
+			e.log.Info("hanging transactions are not looked for", "topics", len(at), "err", denied)
+			continue
+		}
+		err = errors.Join(err, failed)
+	}
+	return open, err
+}
+
+func openAt(ctx context.Context, adm *kadm.Client, at kadm.TopicsSet, producer int64) (open []kadm.DescribedProducer, err error) {
+	if len(at) == 0 {
+		return nil, nil
+	}
+	all, err := adm.DescribeProducers(ctx, at)
+	if err != nil {
+		return nil, fmt.Errorf("look for hanging transactions: %w", err)
+	}
+	for _, t := range all.SortedPartitions() {
+		if t.Err != nil {
+			err = errors.Join(err, fmt.Errorf("look for hanging transactions in %s[%d]: %w", t.Topic, t.Partition, t.Err))
+		}
+		if p, ok := t.ActiveProducers[producer]; ok && p.CurrentTxnStartOffset >= 0 {
+			open = append(open, p)
+		}
+	}
+	return open, err
+}
+
+// writeMarker writes the marker that ends a producer's transaction in one partition.
+func writeMarker(ctx context.Context, adm *kadm.Client, p kadm.DescribedProducer, commit bool) error {
 	var at kadm.TopicsSet
 	at.Add(p.Topic, p.Partition)
 	got, err := adm.WriteTxnMarkers(ctx, kadm.TxnMarkers{
@@ -212,27 +295,13 @@ func mark(ctx context.Context, adm *kadm.Client, p kadm.DescribedProducer, commi
 	return err
 }
 
-// written are the partitions that the transactions write to.
-func (e *ender) written(ctx context.Context, adm *kadm.Client) (kadm.TopicsSet, error) {
-	var names []string // none asks for all
-	if len(e.topics) > 0 {
-		names = append(names, consumerOffsets)
-		for _, t := range e.topics {
-			names = append(names, e.k.Topic(t))
-		}
+// brokenConn notes that a request failed on its way: the broker may have been killed, and
+// when it is back a transaction of ours may hang.
+type brokenConn struct{ atomic.Bool }
+
+// OnBrokerE2E implements [kgo.HookBrokerE2E].
+func (b *brokenConn) OnBrokerE2E(_ kgo.BrokerMetadata, _ int16, e2e kgo.BrokerE2E) {
+	if e2e.Err() != nil {
+		b.Store(true)
 	}
-	have, err := adm.ListTopicsWithInternal(ctx, names...)
-	if err != nil {
-		return nil, fmt.Errorf("look for hanging transactions: %w", err)
-	}
-	var at kadm.TopicsSet
-	for _, t := range have.Sorted() {
-		if t.Topic != consumerOffsets && !strings.HasPrefix(t.Topic, e.k.Prefix) {
-			continue
-		}
-		for _, p := range t.Partitions.Sorted() { // none if the topic is not there, or not for us
-			at.Add(t.Topic, p.Partition)
-		}
-	}
-	return at, nil
 }

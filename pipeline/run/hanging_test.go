@@ -1,11 +1,11 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -15,36 +15,42 @@ import (
 
 func TestHowAHangingTransactionWasToEnd(t *testing.T) {
 	t.Parallel()
-	f := func(state string, coordinator, hanging int16, want string) {
+	f := func(last, before lastTxn, hanging int16, want string) {
 		t.Helper()
 		got := "unknown"
-		if commit, known := (former{7, coordinator, state}).decided(hanging); known {
+		if commit, known := last.outcome(hanging, before); known {
 			got = map[bool]string{true: "commit", false: "abort"}[commit]
 		}
 		if got != want {
-			t.Errorf("%s in epoch %d, hanging in %d: got %s, want %s", state, coordinator, hanging, got, want)
+			t.Errorf("%+v after %+v, hanging in %d: got %s, want %s", last, before, hanging, got, want)
 		}
 	}
-	f("Ongoing", 4, 4, "abort")
-	f("PrepareAbort", 5, 4, "abort")
-	f("CompleteAbort", 5, 4, "abort")
-	f("PrepareCommit", 5, 4, "commit")
-	f("CompleteCommit", 5, 4, "commit")
-	f("CompleteCommit", 4, 4, "commit") // a broker that does not raise the epoch at the end
-	f("CompleteCommit", 6, 4, "unknown")
-	f("Empty", 5, 4, "unknown")
-	f("Dead", 5, 4, "unknown")
+	f(lastTxn{7, 5, "CompleteAbort"}, lastTxn{}, 4, "abort")
+	f(lastTxn{7, 5, "CompleteCommit"}, lastTxn{}, 4, "commit")
+	f(lastTxn{7, 5, "PrepareCommit"}, lastTxn{}, 4, "unknown") // the marker may be under way
+	f(lastTxn{7, 5, "Ongoing"}, lastTxn{}, 5, "unknown")
+	f(lastTxn{7, 5, "CompleteCommit"}, lastTxn{}, 5, "unknown") // somebody has begun another
+	f(lastTxn{7, 6, "CompleteCommit"}, lastTxn{}, 4, "unknown")
+	f(lastTxn{7, 5, "Empty"}, lastTxn{}, 4, "unknown")
+	// An initialisation raises the epoch, and so does the abort that it makes.
+	f(lastTxn{7, 6, "CompleteAbort"}, lastTxn{7, 4, "Ongoing"}, 4, "abort")
+	f(lastTxn{7, 6, "CompleteAbort"}, lastTxn{8, 4, "Ongoing"}, 4, "unknown")
+	f(lastTxn{7, 6, "CompleteAbort"}, lastTxn{7, 3, "Ongoing"}, 4, "unknown")
+	f(lastTxn{7, 7, "CompleteAbort"}, lastTxn{7, 4, "Ongoing"}, 4, "unknown") // another one in between
+	f(lastTxn{7, 6, "CompleteCommit"}, lastTxn{7, 4, "Ongoing"}, 4, "unknown")
 }
 
 // hangingBroker makes the rig's broker answer as Apache Kafka does that lost the markers of a
 // lane's transaction in the partitions 1, until somebody writes them.
 type hangingBroker struct {
-	epoch  int16 // of the transaction
-	refuse int   // so many markers, before one is taken
+	epoch  int16       // of the transaction
+	refuse int         // so many markers, before one is taken
+	silent int         // so many answers about partitions, before one says something
+	denied *kerr.Error // answer about the offsets, if not nil
 
 	mu      sync.Mutex
-	states  []string // of the transaction according to the coordinator, one after another
-	done    []string // what was asked for
+	states  []lastTxn // what the coordinator says, one after another
+	done    []string  // what was asked for
 	written []kmsg.WriteTxnMarkersRequestMarker
 }
 
@@ -81,9 +87,9 @@ func (h *hangingBroker) answer(req kmsg.Request) kmsg.Response {
 	case *kmsg.DescribeTransactionsRequest:
 		resp := req.ResponseKind().(*kmsg.DescribeTransactionsResponse)
 		s := kmsg.NewDescribeTransactionsResponseTransactionState()
-		s.TransactionalID, s.State = req.TransactionalIDs[0], h.states[0]
+		l := h.states[0]
 		h.states = h.states[min(1, len(h.states)-1):]
-		s.ProducerID, s.ProducerEpoch = hangingProducer, hangingEpoch+1
+		s.TransactionalID, s.State, s.ProducerID, s.ProducerEpoch = req.TransactionalIDs[0], l.state, l.producer, l.epoch
 		resp.TransactionStates = append(resp.TransactionStates, s)
 		return resp
 	case *kmsg.DescribeProducersRequest:
@@ -103,6 +109,17 @@ func (h *hangingBroker) producers(req *kmsg.DescribeProducersRequest) kmsg.Respo
 		for _, n := range rt.Partitions {
 			p := kmsg.NewDescribeProducersResponseTopicPartition()
 			p.Partition = n
+			switch {
+			case rt.Topic == consumerOffsets && h.denied != nil:
+				p.ErrorCode = h.denied.Code
+			case h.silent > 0:
+				h.silent--
+				p.ErrorCode = kerr.KafkaStorageError.Code
+			}
+			if p.ErrorCode != 0 {
+				t.Partitions = append(t.Partitions, p)
+				continue
+			}
 			for _, id := range []int64{hangingProducer, hangingProducer + 1} {
 				a := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()
 				a.ProducerID, a.ProducerEpoch, a.CoordinatorEpoch, a.CurrentTxnStartOffset = id, int32(h.epoch), hangingCoordinator, -1
@@ -178,6 +195,9 @@ func TestWhatHangsOfAFormerLifeIsEndedAsItWasMeant(t *testing.T) {
 		}
 		slices.Sort(topics)
 		all := []string{consumerOffsets + "[1]", "t." + pipeline.TopicRejects + "[1]", "t." + StateTopic("toy", "in") + "[1]"}
+		if h.denied != nil {
+			all = all[1:]
+		}
 		if !slices.Contains(want, "commit") && !slices.Contains(want, "abort") {
 			all = nil
 		}
@@ -185,40 +205,50 @@ func TestWhatHangsOfAFormerLifeIsEndedAsItWasMeant(t *testing.T) {
 			t.Errorf("%s: got markers in %q, want %q", name, topics, all)
 		}
 	}
-	f("aborted", &hangingBroker{states: []string{"CompleteAbort"}, epoch: hangingEpoch}, "abort", "abort", "abort", "init")
-	f("committed", &hangingBroker{states: []string{"CompleteCommit"}, epoch: hangingEpoch}, "commit", "commit", "commit", "init")
-	f("decided, not ended yet", &hangingBroker{states: []string{"PrepareCommit", "PrepareCommit", "CompleteCommit"}, epoch: hangingEpoch},
+	f("aborted", &hangingBroker{states: last("CompleteAbort", 1), epoch: hangingEpoch}, "abort", "abort", "abort", "init")
+	f("committed", &hangingBroker{states: last("CompleteCommit", 1), epoch: hangingEpoch}, "commit", "commit", "commit", "init")
+	f("decided, not ended yet", &hangingBroker{states: append(last("PrepareCommit", 1), last("CompleteCommit", 1)...), epoch: hangingEpoch},
 		"commit", "commit", "commit", "init")
-	f("the broker is not ready", &hangingBroker{states: []string{"CompleteCommit"}, epoch: hangingEpoch, refuse: 2},
+	f("the broker is not ready", &hangingBroker{states: last("CompleteCommit", 1), epoch: hangingEpoch, refuse: 2, silent: 3},
 		"refused", "refused", "commit", "commit", "commit", "init")
-	// In the epoch that the coordinator gave last it may be a transaction that goes on, until
-	// the initialisation fences it.
-	f("an old broker", &hangingBroker{states: []string{"CompleteCommit"}, epoch: hangingEpoch + 1}, "init", "commit", "commit", "commit")
-	f("left open", &hangingBroker{states: []string{"Ongoing"}, epoch: hangingEpoch}, "init", "abort", "abort", "abort")
-	f("long ago", &hangingBroker{states: []string{"Empty"}, epoch: hangingEpoch}, "init")
+	f("the offsets are not for us", &hangingBroker{states: last("CompleteCommit", 1), epoch: hangingEpoch, denied: kerr.TopicAuthorizationFailed},
+		"commit", "commit", "init")
+	// In the epoch that the coordinator gave last it may be a transaction that goes on.
+	f("another process goes on", &hangingBroker{states: last("CompleteCommit", 0), epoch: hangingEpoch}, "init")
+	f("long ago", &hangingBroker{states: last("Empty", 1), epoch: hangingEpoch}, "init")
 }
 
-func TestWhatHangsOfATransactionWhoseEndTookLongIsEnded(t *testing.T) {
+// last is what a coordinator says of the producer's transaction, so many epochs later.
+func last(state string, later int16) []lastTxn {
+	return []lastTxn{{hangingProducer, hangingEpoch + later, state}}
+}
+
+func TestWhatHangsAfterABrokerWasAwayIsEndedBeforeTheNextTransaction(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 2)
-	h := &hangingBroker{states: []string{"Empty", "PrepareCommit", "CompleteCommit"}, epoch: hangingEpoch}
+	h := &hangingBroker{states: last("Empty", 0), epoch: hangingEpoch}
 	h.install(r)
-	var once sync.Once
-	r.cluster().ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
-		once.Do(func() { time.Sleep(slowEnd + 50*time.Millisecond) })
-		return nil, nil, false
-	})
 	l := r.start(r.config("w1"))
 	r.produce("k v")
 	r.drained(l)
-	eventually(t, func() string {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if len(h.written) != 3 {
-			return fmt.Sprintf("%d markers, want 3", len(h.written))
-		}
-		return ""
+	h.mu.Lock()
+	h.states = append(last("PrepareCommit", 1), last("CompleteCommit", 1)...)
+	h.mu.Unlock()
+	var once sync.Once
+	r.cluster().ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (resp kmsg.Response, err error, handled bool) {
+		r.cluster().KeepControl()
+		once.Do(func() { err, handled = errors.New("the connection ends"), true })
+		return resp, err, handled
 	})
+	for n := range 100 {
+		r.produce(fmt.Sprintf("k v%d", n))
+	}
+	r.drained(l)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.written) != 3 {
+		t.Errorf("%d markers, want 3", len(h.written))
+	}
 }
 
 func TestLaneStartsWhereItMayNotLookForHangingTransactions(t *testing.T) {

@@ -87,6 +87,11 @@ func (h *Hunter) Run(ctx context.Context) error {
 	return nil
 }
 
+// huntWrites reports whether hunts may write to a topic.
+func huntWrites(topic string) bool {
+	return topic == pipeline.TopicFacts || topic == pipeline.TopicSignals
+}
+
 // session hunts over one Kafka client until an error or the end of ctx.
 func (h *Hunter) session(ctx context.Context) error {
 	c := &h.cfg
@@ -96,7 +101,7 @@ func (h *Hunter) session(ctx context.Context) error {
 	}
 	id := fmt.Sprintf("%s%s/%s", c.Kafka.Prefix, c.Name, c.Worker)
 	timeout := c.SessionTimeout * 3 / 4 // must not outlive the ownership, see Lane
-	former := ender{k: c.Kafka, id: id, timeout: timeout, log: h.log}
+	former := ender{k: c.Kafka, id: id, timeout: timeout, writes: huntWrites, log: h.log}
 	if err := former.endFormer(ctx); err != nil {
 		return err
 	}

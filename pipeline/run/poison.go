@@ -186,13 +186,13 @@ func brief(err error) string {
 }
 
 // skip rejects a batch of records that is too large to unpack, and goes on behind it.
-func (t *txn) skip(large *kgo.ErrDecompressTooLarge) error {
+func (t *txn) skip(ctx context.Context, large *kgo.ErrDecompressTooLarge) error {
 	s := t.s
 	p := s.find(tp{large.Topic, large.Partition})
 	if p == nil {
 		return nil // lost meanwhile: whoever has it now will meet the batch too
 	}
-	if err := t.begin(); err != nil {
+	if err := t.begin(ctx); err != nil {
 		return err
 	}
 	u := t.touch(p)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,12 +30,17 @@ type Publisher struct {
 	failed error // first record that could not be produced; set by the client's goroutines
 }
 
+// publishes reports whether publishers may write to a topic.
+func publishes(topic string) bool {
+	return topic == pipeline.TopicFacts || slices.Contains(pipeline.ContextTopics(), topic)
+}
+
 // NewPublisher makes a publisher. The caller closes it.
 func NewPublisher(ctx context.Context, k Kafka, id string) (*Publisher, error) {
 	if id == "" || !isName(id) {
 		return nil, fmt.Errorf("publisher id %q: want letters, digits, '.', '_' and '-'", id)
 	}
-	former := ender{k: k, id: k.Prefix + "publish-" + id, timeout: publishTimeout, log: slog.New(slog.DiscardHandler)}
+	former := ender{k: k, id: k.Prefix + "publish-" + id, timeout: publishTimeout, writes: publishes, log: slog.New(slog.DiscardHandler)}
 	if err := former.endFormer(ctx); err != nil {
 		return nil, fmt.Errorf("publish %s: %w", id, err)
 	}

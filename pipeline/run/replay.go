@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,6 +43,11 @@ type Replay struct {
 	failed error // first record that could not be produced; set by the client's goroutines
 }
 
+// feeds reports whether replays may write to a topic.
+func feeds(topic string) bool {
+	return topic == TopicFeeds || strings.HasPrefix(topic, pipeline.TopicRawPrefix)
+}
+
 // NewReplay starts or resumes the replay with that id, of letters, digits, '.', '_' and '-'.
 // It creates TopicFeeds if need be. The caller closes it.
 func NewReplay(ctx context.Context, k Kafka, id string) (*Replay, error) {
@@ -51,7 +57,7 @@ func NewReplay(ctx context.Context, k Kafka, id string) (*Replay, error) {
 	if err := EnsureTopics(ctx, k, TopicSpec{Name: TopicFeeds, Partitions: 1}); err != nil {
 		return nil, err
 	}
-	former := ender{k: k, id: k.Prefix + "feed-" + id, timeout: replayTimeout, log: slog.New(slog.DiscardHandler)}
+	former := ender{k: k, id: k.Prefix + "feed-" + id, timeout: replayTimeout, writes: feeds, log: slog.New(slog.DiscardHandler)}
 	if err := former.endFormer(ctx); err != nil {
 		return nil, fmt.Errorf("replay %s: %w", id, err)
 	}

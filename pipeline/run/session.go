@@ -37,6 +37,7 @@ type session struct {
 
 	tenure *tenure
 	ender  ender // of the lane's goroutine alone
+	broken brokenConn
 
 	mu    sync.Mutex
 	parts map[tp]*part     // set by the group's goroutine, used by the lane's
@@ -49,7 +50,6 @@ type session struct {
 	scratch  []byte
 	trouble  backoff          // of transactions that were aborted one after another
 	warnedAt time.Time        // of partitions that are not served yet
-	slow     bool             // the end of the last transaction took long
 	lone     time.Time        // since when the client holds a partition that has no part
 	context  pipeline.Context // of the transaction at hand
 }
@@ -65,7 +65,7 @@ func newSession(ctx context.Context, l *Lane) (*session, error) {
 	if err := s.ensureState(ctx); err != nil {
 		return nil, err
 	}
-	s.ender = ender{k: c.Kafka, id: s.transactional(), timeout: c.TransactionTimeout, topics: s.written(), log: l.log}
+	s.ender = ender{k: c.Kafka, id: s.transactional(), timeout: c.TransactionTimeout, writes: s.writes, log: l.log}
 	if err := s.ender.endFormer(ctx); err != nil {
 		return nil, err
 	}
@@ -128,6 +128,7 @@ func (s *session) options() ([]kgo.Opt, error) {
 		kgo.OnPartitionsRevoked(revoked),
 		kgo.OnPartitionsLost(revoked),
 		kgo.WithLogger(kafkaLog{s.l.log}),
+		kgo.WithHooks(&s.broken),
 	)
 	if s.l.m.reg != nil {
 		labels := prometheus.Labels{"stage": c.Stage, "lane": strconv.Itoa(c.Lane)}
@@ -173,32 +174,15 @@ func (s *session) ensureState(ctx context.Context) error {
 	return err
 }
 
-// written are the topics that the lane's transactions write to, without prefix.
-func (s *session) written() []string {
-	names := []string{
-		pipeline.TopicEvents, pipeline.TopicSignals, pipeline.TopicFacts, pipeline.TopicDecisions, pipeline.TopicIntents,
-		pipeline.TopicOutcomes, pipeline.TopicRejects, pipeline.TopicLedger,
+// writes reports whether the lane's transactions may write to a topic, named without prefix.
+func (s *session) writes(topic string) bool {
+	switch topic {
+	case pipeline.TopicEvents, pipeline.TopicSignals, pipeline.TopicFacts, pipeline.TopicDecisions, pipeline.TopicIntents,
+		pipeline.TopicOutcomes, pipeline.TopicRejects, pipeline.TopicLedger:
+		return true
 	}
-	for _, t := range s.l.cfg.Topics {
-		names = append(names, StateTopic(s.l.cfg.Stage, t))
-	}
-	return names
-}
-
-// slowEnd is how long the end of a transaction takes at least in which a broker came back.
-const slowEnd = time.Second
-
-// endSlow writes the markers that are missing of a transaction whose end took long: the next
-// one would make the coordinator forget it.
-func (s *session) endSlow(ctx context.Context) error {
-	if !s.slow {
-		return nil
-	}
-	if _, _, err := s.ender.awaitEnd(ctx, s.adm); err != nil {
-		return err
-	}
-	s.slow = false
-	return nil
+	input, ok := strings.CutPrefix(topic, StateTopic(s.l.cfg.Stage, ""))
+	return ok && slices.Contains(s.l.cfg.Topics, input)
 }
 
 // transactional is the name under which the cluster knows the lane's transactions.
@@ -256,6 +240,7 @@ func (s *session) close(work context.Context) error {
 	}
 	s.mu.Unlock()
 	s.l.setServes(0)
+	s.l.m.waiting.WithLabelValues(s.l.cfg.Stage, s.l.label).Set(0)
 	closeMember(s.gts.Close, s.cut)
 	s.side.Close()
 	if !s.l.cfg.Leave {

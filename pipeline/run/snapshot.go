@@ -34,7 +34,7 @@ func (s *session) snapshotIfDue(ctx context.Context, done *txn) error {
 func (s *session) snapshot(ctx context.Context, p *part) error {
 	t := &txn{s: s}
 	defer s.recycle(t)
-	if err := t.begin(); err != nil {
+	if err := t.begin(ctx); err != nil {
 		return err
 	}
 	u := t.touch(p)

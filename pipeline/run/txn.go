@@ -70,9 +70,6 @@ func (s *session) newTxn() *txn {
 
 // cycle serves one transaction, or one wait without any.
 func (s *session) cycle(ctx, work context.Context) error {
-	if err := s.endSlow(work); err != nil {
-		return err
-	}
 	t := s.newTxn()
 	defer s.recycle(t)
 	err := t.gather(ctx, work)
@@ -127,7 +124,7 @@ func (t *txn) poll(ctx, work context.Context, until time.Time) error {
 	wait, cancel := s.l.waker.until(ctx, until)
 	fetches := s.gts.PollRecords(wait, t.room())
 	cancel()
-	if err := t.fetchErrors(fetches); err != nil {
+	if err := t.fetchErrors(work, fetches); err != nil {
 		return err
 	}
 	crash.Point(crash.AfterPoll)
@@ -172,7 +169,7 @@ func (t *txn) take(work context.Context, f kgo.FetchTopicPartition) error {
 		// It was taken away between the poll and here: the transaction cannot commit.
 		return fmt.Errorf("records of %s[%d], which was taken away meanwhile", f.Topic, f.Partition)
 	}
-	if err := t.begin(); err != nil {
+	if err := t.begin(work); err != nil {
 		return err
 	}
 	p.owned, p.seenAt, p.highest = true, time.Now(), f.HighWatermark
@@ -206,11 +203,18 @@ func (t *txn) take(work context.Context, f kgo.FetchTopicPartition) error {
 }
 
 // begin begins the transaction if it has not begun.
-func (t *txn) begin() error {
+func (t *txn) begin(ctx context.Context) error {
+	s := t.s
 	if t.begun {
 		return nil
 	}
-	if err := t.s.gts.Begin(); err != nil {
+	if s.broken.Swap(false) { // the next transaction makes the coordinator forget the last one
+		if _, err := s.ender.mend(ctx, s.adm, lastTxn{}); err != nil {
+			s.broken.Store(true)
+			return err
+		}
+	}
+	if err := s.gts.Begin(); err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	t.begun, t.started = true, time.Now()
@@ -307,7 +311,7 @@ func (t *txn) deliver(ctx context.Context) error {
 		}
 	})
 	return t.without(ctx, waiting, func(u *touch) error {
-		if err := t.begin(); err != nil {
+		if err := t.begin(ctx); err != nil {
 			return err
 		}
 		return t.process(ctx, u, nil)
@@ -384,7 +388,7 @@ func (t *txn) tick(ctx context.Context, u *touch) error {
 		s.put(w)
 		return nil
 	}
-	if err := t.begin(); err != nil {
+	if err := t.begin(ctx); err != nil {
 		return err
 	}
 	t.accept(u, w, nil)
@@ -392,7 +396,7 @@ func (t *txn) tick(ctx context.Context, u *touch) error {
 }
 
 // fetchErrors handles what came instead of records.
-func (t *txn) fetchErrors(fetches kgo.Fetches) error {
+func (t *txn) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 	var out error
 	fetches.EachError(func(topic string, n int32, err error) {
 		session, isSession := errors.AsType[*kgo.ErrGroupSession](err)
@@ -400,7 +404,7 @@ func (t *txn) fetchErrors(fetches kgo.Fetches) error {
 		switch {
 		case out != nil:
 		case isLarge:
-			out = t.skip(large)
+			out = t.skip(ctx, large)
 		case isSession:
 			out = t.s.groupTrouble(session.Err)
 		case n < 0 && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):

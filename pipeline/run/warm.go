@@ -108,7 +108,7 @@ func (t *txn) putBack(ctx context.Context, f kgo.FetchTopicPartition) error {
 	if p == nil {
 		return fmt.Errorf("BUG: records of %s[%d], which is not served", f.Topic, f.Partition)
 	}
-	if err := t.begin(); err != nil {
+	if err := t.begin(ctx); err != nil {
 		return err
 	}
 	u := t.touch(p)
