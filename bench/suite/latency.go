@@ -25,6 +25,7 @@ const latencyPrefix = "lat."
 // load is what the latency is measured under.
 type load struct {
 	rate    int // events per second
+	warm    int // seconds at the rate that are not measured
 	seconds int
 	targets int // triggers, spread over the run
 }
@@ -33,9 +34,10 @@ type load struct {
 // committed intent, seen by a reader, p99; against produce to consume of a record without
 // anything between, p99, on the same broker at the same time.
 func latencyRatio(ctx context.Context, s *suite) (float64, error) {
-	l := load{rate: 10_000, seconds: 20, targets: 600} // of one rule: below correlate's bound of 200 per hour and partition
+	// Caches and, of Apache Kafka, the compiler of the JVM need some seconds to settle.
+	l := load{rate: 10_000, warm: 10, seconds: 20, targets: 600} // of one rule: below correlate's bound of 200 per hour and partition
 	if s.o.smoke {
-		l = load{rate: 1000, seconds: 4, targets: 100}
+		l = load{rate: 1000, warm: 1, seconds: 4, targets: 100}
 	}
 	exe, err := os.Executable()
 	if err != nil {
@@ -109,8 +111,8 @@ func (m *meter) run(ctx context.Context, l load) (intents, echoes []time.Duratio
 	var wg sync.WaitGroup
 	readCtx, stopReading := context.WithCancel(ctx)
 	wg.Go(func() { m.read(readCtx, reader) })
-	if err = m.warmUp(ctx, writer); err == nil {
-		err = m.write(ctx, writer, l)
+	if err = m.warmUp(ctx, writer, l); err == nil {
+		err = m.write(ctx, writer, uint64(m.s.round)+1, l)
 	}
 	if err == nil {
 		err = m.await(ctx, l.targets*99/100) // the target of the warm-up has its intent already
@@ -126,9 +128,9 @@ func (m *meter) seen() int {
 	return len(m.intents)
 }
 
-// warmUp sends one trigger and waits for its intent, which is not measured: it shows that
-// the stages work.
-func (m *meter) warmUp(ctx context.Context, cl *kgo.Client) error {
+// warmUp sends one trigger and waits for its intent, which shows that the stages work, and
+// then the load without triggers for a while. Nothing of it is measured.
+func (m *meter) warmUp(ctx context.Context, cl *kgo.Client, l load) error {
 	g, err := oracle.New(oracle.Plan{Seed: 1 << 32, Records: 1, Keys: 1, Back: 1, Targets: 1, Hits: 1})
 	if err != nil {
 		return err
@@ -141,9 +143,13 @@ func (m *meter) warmUp(ctx context.Context, cl *kgo.Client) error {
 	if err := m.await(ctx, 1); err != nil {
 		return err
 	}
+	if err := m.write(ctx, cl, 1<<33+uint64(m.s.round), load{rate: l.rate, seconds: l.warm}); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.intents = nil
+	clear(m.sent)
+	m.intents, m.echoes = nil, nil
 	return nil
 }
 
@@ -161,9 +167,9 @@ func (m *meter) await(ctx context.Context, n int) error {
 	return nil
 }
 
-// write sends the load.
-func (m *meter) write(ctx context.Context, cl *kgo.Client, l load) error {
-	g, err := oracle.New(oracle.Plan{Seed: uint64(m.s.round) + 1, Records: l.rate * l.seconds, Keys: 2000, Duplicates: 0.05, Back: 1000, Targets: l.targets, Hits: 1})
+// write sends the load, with records that the seed decides.
+func (m *meter) write(ctx context.Context, cl *kgo.Client, seed uint64, l load) error {
+	g, err := oracle.New(oracle.Plan{Seed: seed, Records: l.rate * l.seconds, Keys: 2000, Duplicates: 0.05, Back: 1000, Targets: l.targets, Hits: 1})
 	if err != nil {
 		return err
 	}
