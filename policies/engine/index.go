@@ -36,15 +36,15 @@ type family struct {
 	free  bitset // units without a guard here
 	bound int    // units with one
 
-	texts  map[string][]int32 // equality: units by string
-	ints   map[int64][]int32  // by number
-	others []valueUnits       // by other values
-	auto   *automaton         // strings: patterns
-	ids    map[pattern]int    // their numbers
-	units  [][]int32          // units by pattern
-	floors steps              // order: lower bounds
-	ceils  steps              // order: upper bounds
-	nets   *nets              // addresses
+	texts  map[string]*unitSet // equality: units by string
+	ints   map[int64]*unitSet  // by number
+	others []valueUnits        // by other values
+	auto   *automaton          // strings: patterns
+	ids    map[pattern]int     // their numbers
+	units  []*unitSet          // units by pattern
+	floors steps               // order: lower bounds
+	ceils  steps               // order: upper bounds
+	nets   *nets               // addresses
 }
 
 type familyShape uint8
@@ -58,7 +58,29 @@ const (
 
 type valueUnits struct {
 	val   Value
-	units []int32
+	units *unitSet
+}
+
+// unitSet is the units that one value satisfies: a list, or a bitset where that takes fewer
+// steps to add. A nil unitSet is empty.
+type unitSet struct {
+	list []int32
+	many bitset
+}
+
+// put adds a unit to the list.
+func (s *unitSet) put(u int32) { s.list = append(s.list, u) }
+
+// close turns a long list into a bitset of so many words.
+func (s *unitSet) close(words int) {
+	if len(s.list) <= words {
+		return
+	}
+	s.many = make(bitset, words)
+	for _, u := range s.list {
+		s.many.add(u)
+	}
+	s.list = nil
 }
 
 func (g *guard) shape() familyShape {
@@ -141,7 +163,7 @@ func (ix *blockIndex) family(g *guard) *family {
 			return f
 		}
 	}
-	f := family{slot: g.slot, shape: shape, lower: g.lower, texts: map[string][]int32{}, ints: map[int64][]int32{}}
+	f := family{slot: g.slot, shape: shape, lower: g.lower, texts: map[string]*unitSet{}, ints: map[int64]*unitSet{}}
 	f.free = make(bitset, (ix.units+63)/64)
 	for u := range ix.units {
 		f.free.add(int32(u))
@@ -160,12 +182,22 @@ func (ix *blockIndex) family(g *guard) *family {
 func (f *family) putValue(u int32, v *Value) {
 	switch v.k {
 	case KindString:
-		f.texts[v.text()] = append(f.texts[v.text()], u)
+		putUnder(f.texts, v.text(), u)
 	case KindNumber:
-		f.ints[int64(v.n)] = append(f.ints[int64(v.n)], u)
+		putUnder(f.ints, int64(v.n), u)
 	default:
-		f.others = append(f.others, valueUnits{*v, []int32{u}})
+		f.others = append(f.others, valueUnits{*v, &unitSet{list: []int32{u}}})
 	}
+}
+
+// putUnder adds a unit to the set of a key.
+func putUnder[K comparable](sets map[K]*unitSet, key K, u int32) {
+	s := sets[key]
+	if s == nil {
+		s = &unitSet{}
+		sets[key] = s
+	}
+	s.put(u)
 }
 
 func (f *family) putText(u int32, p pattern) {
@@ -174,9 +206,9 @@ func (f *family) putText(u int32, p pattern) {
 		i = len(f.auto.patterns)
 		f.ids[p] = i
 		f.auto.patterns = append(f.auto.patterns, p)
-		f.units = append(f.units, nil)
+		f.units = append(f.units, &unitSet{})
 	}
-	f.units[i] = append(f.units[i], u)
+	f.units[i].put(u)
 }
 
 func (f *family) putBound(u int32, g *guard) {
@@ -193,11 +225,21 @@ func (f *family) close() {
 	case shapeText:
 		f.auto = newAutomaton(f.auto.patterns, f.lower)
 	case shapeCIDR:
-		f.nets.close()
+		f.nets.close(len(f.free))
 	default:
 	}
-	f.floors.close(len(f.free))
-	f.ceils.close(len(f.free))
+	words := len(f.free)
+	f.floors.close(words)
+	f.ceils.close(words)
+	for _, s := range f.texts {
+		s.close(words)
+	}
+	for _, s := range f.ints {
+		s.close(words)
+	}
+	for _, s := range f.units {
+		s.close(words)
+	}
 }
 
 // reads returns the fields that the index looks at.
@@ -254,9 +296,15 @@ func (f *family) match(m *Machine, hits bitset) bool {
 	return true
 }
 
-func (b bitset) addAll(units []int32) {
-	for _, u := range units {
-		b.add(u)
+func (b bitset) addAll(s *unitSet) {
+	switch {
+	case s == nil:
+	case s.many != nil:
+		b.unite(s.many)
+	default:
+		for _, u := range s.list {
+			b.add(u)
+		}
 	}
 }
 

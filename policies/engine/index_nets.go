@@ -13,7 +13,8 @@ import (
 // look-up of the longest prefix finds the units of all blocks that hold an address:
 // each block knows those of the blocks around it.
 type nets struct {
-	tree *bart.Table[[]int32]
+	tree *bart.Table[[]int32]  // until close: the units of each block alone
+	sets *bart.Table[*unitSet] // since: with those of the blocks around it
 }
 
 func newNets() *nets { return &nets{tree: new(bart.Table[[]int32])} }
@@ -28,8 +29,8 @@ func (n *nets) put(u int32, blocks []netip.Prefix) {
 }
 
 // close hands the units of each block on to the blocks inside it.
-func (n *nets) close() {
-	all := new(bart.Table[[]int32])
+func (n *nets) close(words int) {
+	n.sets = new(bart.Table[*unitSet])
 	for block, units := range n.tree.All() {
 		whole := units
 		for around, more := range n.tree.Supernets(block) {
@@ -38,9 +39,11 @@ func (n *nets) close() {
 			}
 		}
 		slices.Sort(whole)
-		all.Insert(block, slices.Compact(whole))
+		s := &unitSet{list: slices.Compact(whole)}
+		s.close(words)
+		n.sets.Insert(block, s)
 	}
-	n.tree = all
+	n.tree = nil
 }
 
 // match adds the units whose blocks hold the address v. It returns false if it
@@ -54,7 +57,7 @@ func (n *nets) match(v *Value, hits bitset, strict bool) bool {
 	if err != nil || ip.Zone() != "" { // what net.ParseIP refuses
 		return !strict && !strings.Contains(text, "/")
 	}
-	if units, ok := n.tree.Lookup(ip.Unmap()); ok {
+	if units, ok := n.sets.Lookup(ip.Unmap()); ok {
 		hits.addAll(units)
 	}
 	return true

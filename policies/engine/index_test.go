@@ -172,7 +172,7 @@ func TestTheTreeFindsTheBlocksThatNetFinds(t *testing.T) {
 			_, n, _ := net.ParseCIDR(text)
 			blocks = append(blocks, n)
 		}
-		tree.close()
+		tree.close(1)
 		for range 50 {
 			a := addr()
 			v := String(a.String())
