@@ -209,21 +209,62 @@ func (s *session) readStates(ctx context.Context, restores map[tp]*restorer) (re
 	if err != nil {
 		return nil, err
 	}
-	broken, err := readSpans(ctx, s.l.cfg.Kafka, spans, func(p tp, r *kgo.Record) error {
-		err := guard(func() error { return restores[input[p]].add(r.Value) })
-		if _, panicked := errors.AsType[*panicError](err); panicked {
-			return fmt.Errorf("%w: %w", errDamaged, err)
-		}
-		return err
+	appliers := make(map[tp]*applier, len(spans))
+	for p := range spans {
+		appliers[p] = startApplier(restores[input[p]])
+	}
+	_, err = readSpans(ctx, s.l.cfg.Kafka, spans, func(p tp, r *kgo.Record) error {
+		appliers[p].frames <- r
+		return nil
 	})
+	refused = make(map[tp]error)
+	for p, a := range appliers {
+		if bad := a.end(); bad != nil {
+			refused[input[p]] = bad
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	refused = make(map[tp]error, len(broken))
-	for p, err := range broken {
-		refused[input[p]] = err
-	}
 	return refused, nil
+}
+
+// applier restores one partition beside the reading of others: what frames hold takes longer
+// to build than to read.
+type applier struct {
+	frames chan *kgo.Record
+	done   chan struct{}
+	bad    error // the first frame that cannot be used; those behind it are left
+}
+
+// framesAhead is how many frames may wait for an applier; most are smaller than framePiece.
+const framesAhead = 8
+
+func startApplier(r *restorer) *applier {
+	a := &applier{frames: make(chan *kgo.Record, framesAhead), done: make(chan struct{})}
+	go func() {
+		defer close(a.done)
+		for rec := range a.frames {
+			if a.bad != nil {
+				continue
+			}
+			err := guard(func() error { return r.add(rec.Value) })
+			if _, panicked := errors.AsType[*panicError](err); panicked {
+				err = fmt.Errorf("%w: %w", errDamaged, err)
+			}
+			if err != nil {
+				a.bad = fmt.Errorf("%s[%d] at offset %d: %w", rec.Topic, rec.Partition, rec.Offset, err)
+			}
+		}
+	}()
+	return a
+}
+
+// end waits until all frames are taken, and returns the error of the one that cannot be used.
+func (a *applier) end() error {
+	close(a.frames)
+	<-a.done
+	return a.bad
 }
 
 // ours returns the parts that the client itself holds to be ours, and forgets those that
