@@ -32,9 +32,13 @@ import (
 // consumerOffsets is where Kafka itself keeps what a transaction commits of its group.
 const consumerOffsets = "__consumer_offsets"
 
-// mendPatience bounds how long partitions are waited for that do not answer: one without a
-// leader must not keep a lane from the others.
-const mendPatience = time.Minute
+// mendPatience bounds how long a coordinator that has not ended a transaction is waited for,
+// and partitions that do not answer: one without a leader must not keep a lane from the
+// others.
+const mendPatience = 10 * time.Second
+
+// forgotten is said of a transaction whose coordinator has gone on since.
+const forgotten = "a transaction hangs, and how it was to end is no longer known: end it with kafka-transactions.sh abort --topic --partition --start-offset"
 
 // ender ends transactions under a transactional id and writes the markers that Kafka lost of
 // them. It is for one goroutine.
@@ -100,6 +104,8 @@ func (e *ender) endFormer(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return err
+		case !again && last.complete(): // mark has told
+			return nil
 		case !again:
 			return e.tellOpen(ctx, adm, last)
 		case !wait.sleep(ctx):
@@ -171,18 +177,18 @@ func (e *ender) mend(ctx context.Context, adm *kadm.Client, before lastTxn) (las
 		if err != nil {
 			return last, err
 		}
-		if !last.decided() {
-			if !last.complete() {
-				return last, nil
-			}
+		switch {
+		case last.complete():
 			err = e.mark(ctx, adm, last, before)
-			if err == nil {
-				return last, nil
-			}
-			if time.Since(start) > mendPatience {
-				e.log.Error("it is not known whether a transaction hangs: partitions do not answer", "err", err)
-				return last, nil
-			}
+		case last.decided():
+			err = fmt.Errorf("the coordinator has not ended it: %s", last.state)
+		}
+		if err == nil {
+			return last, nil
+		}
+		if time.Since(start) > mendPatience {
+			e.log.Error("it is not known whether a transaction hangs", "err", err)
+			return last, nil
 		}
 		if !wait.sleep(ctx) {
 			return last, ctx.Err()
@@ -195,11 +201,14 @@ func (e *ender) mark(ctx context.Context, adm *kadm.Client, last, before lastTxn
 	open, err := e.open(ctx, adm, last.producer)
 	for _, p := range open {
 		commit, known := last.outcome(p.ProducerEpoch, before)
+		log := e.log.With("topic", p.Topic, "partition", p.Partition, "offset", p.CurrentTxnStartOffset, "commit", commit)
 		if !known {
+			if p.ProducerEpoch < last.epoch-1 {
+				log.Error(forgotten)
+			}
 			continue
 		}
 		wrote := writeMarker(ctx, adm, p, commit)
-		log := e.log.With("topic", p.Topic, "partition", p.Partition, "offset", p.CurrentTxnStartOffset, "commit", commit)
 		switch answer, ok := errors.AsType[*kerr.Error](wrote); {
 		case wrote == nil:
 			log.Warn("a transaction was hanging, its marker is written now")
@@ -220,11 +229,10 @@ func (e *ender) tellOpen(ctx context.Context, adm *kadm.Client, last lastTxn) er
 	}
 	open, err := e.open(ctx, adm, last.producer)
 	for _, p := range open {
-		e.log.Error("a transaction hangs, and how it was to end is no longer known: end it with kafka-transactions.sh abort --topic --partition --start-offset",
-			"topic", p.Topic, "partition", p.Partition, "offset", p.CurrentTxnStartOffset)
+		e.log.Error(forgotten, "topic", p.Topic, "partition", p.Partition, "offset", p.CurrentTxnStartOffset)
 	}
 	if err != nil {
-		e.log.Warn("it is not known whether a transaction hangs: partitions do not answer", "err", err)
+		e.log.Warn("it is not known whether a transaction hangs", "err", err)
 	}
 	return ctx.Err()
 }
@@ -236,23 +244,16 @@ func (e *ender) open(ctx context.Context, adm *kadm.Client, producer int64) (ope
 	if err != nil {
 		return nil, fmt.Errorf("look for hanging transactions: %w", err)
 	}
-	// Apart from each other: the right to one of them is seldom given.
-	var ours, offsets kadm.TopicsSet
 	for _, t := range topics.Sorted() {
-		for _, p := range t.Partitions.Sorted() {
-			switch {
-			case t.Topic == consumerOffsets:
-				offsets.Add(t.Topic, p.Partition)
-			case strings.HasPrefix(t.Topic, e.k.Prefix) && e.writes(e.k.Name(t.Topic)):
-				ours.Add(t.Topic, p.Partition)
-			}
+		ours := strings.HasPrefix(t.Topic, e.k.Prefix) && e.writes(e.k.Name(t.Topic))
+		if !ours && t.Topic != consumerOffsets {
+			continue
 		}
-	}
-	for _, at := range []kadm.TopicsSet{ours, offsets} {
-		found, failed := openAt(ctx, adm, at, producer)
+		// One by one: a topic that we may not read would hide the answer about others.
+		found, failed := openAt(ctx, adm, t, producer)
 		open = append(open, found...)
 		if denied, ok := errors.AsType[*kadm.AuthError](failed); ok {
-			e.log.Info("hanging transactions are not looked for", "topics", len(at), "err", denied)
+			e.log.Info("hanging transactions are not looked for", "topic", t.Topic, "err", denied)
 			continue
 		}
 		err = errors.Join(err, failed)
@@ -260,7 +261,11 @@ func (e *ender) open(ctx context.Context, adm *kadm.Client, producer int64) (ope
 	return open, err
 }
 
-func openAt(ctx context.Context, adm *kadm.Client, at kadm.TopicsSet, producer int64) (open []kadm.DescribedProducer, err error) {
+func openAt(ctx context.Context, adm *kadm.Client, topic kadm.TopicDetail, producer int64) (open []kadm.DescribedProducer, err error) {
+	var at kadm.TopicsSet
+	for _, p := range topic.Partitions.Sorted() {
+		at.Add(topic.Topic, p.Partition)
+	}
 	if len(at) == 0 {
 		return nil, nil
 	}
@@ -296,12 +301,12 @@ func writeMarker(ctx context.Context, adm *kadm.Client, p kadm.DescribedProducer
 }
 
 // brokenConn notes that a request failed on its way: the broker may have been killed, and
-// when it is back a transaction of ours may hang.
+// when it is back a transaction of ours may hang. One that we gave up ourselves says nothing.
 type brokenConn struct{ atomic.Bool }
 
 // OnBrokerE2E implements [kgo.HookBrokerE2E].
 func (b *brokenConn) OnBrokerE2E(_ kgo.BrokerMetadata, _ int16, e2e kgo.BrokerE2E) {
-	if e2e.Err() != nil {
+	if err := e2e.Err(); err != nil && !errors.Is(err, context.Canceled) {
 		b.Store(true)
 	}
 }

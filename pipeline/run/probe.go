@@ -183,7 +183,7 @@ func (t *txn) probe(ctx context.Context, fetches kgo.Fetches) (survived func()) 
 		for _, p := range probed {
 			p.probe.survived = true
 		}
-		s.tell(ctx, probed)
+		s.tell(context.WithoutCancel(ctx), probed) // that it is time to end is no death
 		t.alone = false
 		solitude.Unlock()
 	}
