@@ -64,12 +64,13 @@ const (
 // install makes the broker of a rig one. It also gets the topic where Kafka keeps offsets.
 func (h *hangingBroker) install(r *rig) {
 	r.t.Helper()
+	c := r.cluster()
 	if _, err := r.adm.CreateTopic(r.t.Context(), 2, 1, nil, consumerOffsets); err != nil {
 		r.t.Fatal(err)
 	}
 	for _, key := range []kmsg.Key{kmsg.DescribeTransactions, kmsg.DescribeProducers, kmsg.WriteTxnMarkers, kmsg.InitProducerID} {
-		r.cluster().ControlKey(int16(key), func(req kmsg.Request) (kmsg.Response, error, bool) {
-			r.cluster().KeepControl()
+		c.ControlKey(int16(key), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
 			resp := h.answer(req)
 			return resp, nil, resp != nil
 		})
