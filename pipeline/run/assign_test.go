@@ -99,7 +99,7 @@ func TestPartitionsWhoseOffsetsAreHeldByATransactionAreCounted(t *testing.T) {
 	waits := func(want float64) {
 		t.Helper()
 		eventually(t, func() string {
-			if got := gauge(t, reg, "riposte_run_waiting_partitions"); got != want {
+			if got, ok := measured(t, reg, "riposte_run_waiting_partitions", c.Stage); !ok || got != want {
 				return fmt.Sprintf("%v partitions wait, want %v", got, want)
 			}
 			return ""
@@ -110,19 +110,4 @@ func TestPartitionsWhoseOffsetsAreHeldByATransactionAreCounted(t *testing.T) {
 	waits(0)
 	r.produce("k v")
 	r.drained(run)
-}
-
-// gauge returns the value of a gauge with one series, -1 before it is set.
-func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
-	t.Helper()
-	families, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() == name {
-			return f.GetMetric()[0].GetGauge().GetValue()
-		}
-	}
-	return -1
 }

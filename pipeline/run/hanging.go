@@ -201,13 +201,14 @@ func (e *ender) mark(ctx context.Context, adm *kadm.Client, last, before lastTxn
 	open, err := e.open(ctx, adm, last.producer)
 	for _, p := range open {
 		commit, known := last.outcome(p.ProducerEpoch, before)
-		log := e.log.With("topic", p.Topic, "partition", p.Partition, "offset", p.CurrentTxnStartOffset, "commit", commit)
+		log := e.log.With("topic", p.Topic, "partition", p.Partition, "offset", p.CurrentTxnStartOffset)
 		if !known {
 			if p.ProducerEpoch < last.epoch-1 {
 				log.Error(forgotten)
 			}
 			continue
 		}
+		log = log.With("commit", commit)
 		wrote := writeMarker(ctx, adm, p, commit)
 		switch answer, ok := errors.AsType[*kerr.Error](wrote); {
 		case wrote == nil:

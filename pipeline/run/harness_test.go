@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -232,16 +233,23 @@ func wantOut(ls []string) []string {
 	return want
 }
 
+// behind is how many records no transaction of the stage has taken yet.
+func (r *rig) behind(ctx context.Context) int {
+	r.t.Helper()
+	lag, err := Lag(ctx, r.k, Input{Group: Group(r.k, "toy"), Topics: []string{"in"}})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return lag
+}
+
 // drained waits until the lanes read everything.
 func (r *rig) drained(lanes ...*running) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 40*time.Second)
 	defer cancel()
 	for {
-		lag, err := Lag(ctx, r.k, Input{Group: Group(r.k, "toy"), Topics: []string{"in"}})
-		if err != nil {
-			r.t.Fatal(err)
-		}
+		lag := r.behind(ctx)
 		if lag == 0 {
 			return
 		}
@@ -254,6 +262,26 @@ func (r *rig) drained(lanes ...*running) {
 			r.t.Fatalf("still %d records behind", lag)
 		}
 	}
+}
+
+// measured returns the value of a counter or gauge, of its series that has a label with that
+// value, and false before it is set.
+func measured(t *testing.T, reg *prometheus.Registry, name, label string) (float64, bool) {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if f.GetName() == name && l.GetValue() == label {
+					return m.GetCounter().GetValue() + m.GetGauge().GetValue(), true // one of them is 0
+				}
+			}
+		}
+	}
+	return 0, false
 }
 
 func equal(t *testing.T, got, want []string) {

@@ -119,16 +119,6 @@ func (r *rig) child() *exec.Cmd {
 	return cmd
 }
 
-// behind is how many records no transaction of the stage has taken yet.
-func (r *rig) behind() int {
-	r.t.Helper()
-	lag, err := Lag(r.t.Context(), r.k, Input{Group: Group(r.k, "toy"), Topics: []string{"in"}})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return lag
-}
-
 // surviveUntilDrained starts the worker again whenever it dies, until everything is read,
 // and returns how often it died.
 func (r *rig) surviveUntilDrained() (deaths int) {
@@ -146,12 +136,12 @@ func (r *rig) surviveUntilDrained() (deaths int) {
 				}
 				alive = false
 			case <-time.After(20 * time.Millisecond):
-				if r.behind() > 0 && time.Now().Before(deadline) {
+				if r.behind(r.t.Context()) > 0 && time.Now().Before(deadline) {
 					continue
 				}
 				_ = cmd.Process.Kill()
 				<-ended
-				if n := r.behind(); n > 0 {
+				if n := r.behind(r.t.Context()); n > 0 {
 					r.t.Fatalf("still %d records behind after %d deaths", n, deaths)
 				}
 				return deaths
@@ -203,7 +193,7 @@ func TestWorkerThatIsKilledAtAnyTimeRejectsNothing(t *testing.T) {
 		r.produce(more...)
 		cmd := r.child()
 		deadline := time.Now().Add(20 * time.Second)
-		for before := r.behind(); r.behind() >= before && before > 0 && time.Now().Before(deadline); {
+		for before := r.behind(r.t.Context()); r.behind(r.t.Context()) >= before && before > 0 && time.Now().Before(deadline); {
 			time.Sleep(time.Millisecond) // it dies with its first commit or its first probe
 		}
 		_ = cmd.Process.Kill()
@@ -249,9 +239,7 @@ func TestLivesThatEndInOrderBlameNoRecord(t *testing.T) {
 	last := r.prepare(r.config("w1"))
 	last.life = "last"
 	last.launch()
-	for deadline := time.Now().Add(20 * time.Second); r.behind() > 0 && time.Now().Before(deadline); {
-		time.Sleep(10 * time.Millisecond)
-	}
+	r.drained(last)
 	last.stop(t)
 	equal(t, flat(r.read("out")), wantOut(all))
 	if got := slices.Concat(r.records(pipeline.TopicRejects)...); len(got) > 0 {
@@ -272,9 +260,7 @@ func TestLaneThatMayNotUseProbesProcessesAllTheSame(t *testing.T) {
 	all := lines(0, 300, 7)
 	r.produce(all...)
 	run := r.start(r.config("w1"))
-	for deadline := time.Now().Add(20 * time.Second); r.behind() > 0 && time.Now().Before(deadline); {
-		time.Sleep(10 * time.Millisecond)
-	}
+	r.drained(run)
 	run.stop(t)
 	equal(t, flat(r.read("out")), wantOut(all))
 }

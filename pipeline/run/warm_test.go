@@ -120,20 +120,8 @@ func (r *rig) old(n int) []string {
 
 func warmups(t *testing.T, reg *prometheus.Registry, result string) float64 {
 	t.Helper()
-	families, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			for _, l := range m.GetLabel() {
-				if f.GetName() == "riposte_run_warmups_total" && l.GetName() == "result" && l.GetValue() == result {
-					return m.GetCounter().GetValue()
-				}
-			}
-		}
-	}
-	return 0
+	n, _ := measured(t, reg, "riposte_run_warmups_total", result)
+	return n
 }
 
 func TestColdStageIsWarmedWithTheInputBeforeItsOffsetOnce(t *testing.T) {

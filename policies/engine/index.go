@@ -221,14 +221,14 @@ func (f *family) putBound(u int32, g *guard) {
 }
 
 func (f *family) close() {
+	words := len(f.free)
 	switch f.shape {
 	case shapeText:
 		f.auto = newAutomaton(f.auto.patterns, f.lower)
 	case shapeCIDR:
-		f.nets.close(len(f.free))
+		f.nets.close(words)
 	default:
 	}
-	words := len(f.free)
 	f.floors.close(words)
 	f.ceils.close(words)
 	for _, s := range f.texts {
